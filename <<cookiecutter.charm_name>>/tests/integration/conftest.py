@@ -1,0 +1,26 @@
+# Copyright << cookiecutter.copyright_year >> << cookiecutter.author >>
+# See LICENSE file for licensing details.
+
+import os
+import pathlib
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="session")
+def charm() -> pathlib.Path:
+    """Return the packed charm: CHARM_PATH, or the one .charm file in the project."""
+    if path := os.environ.get("CHARM_PATH"):
+        charms = [pathlib.Path(path).resolve()]
+    else:
+        charms = sorted(ROOT.glob("*.charm"))
+    if not charms:
+        pytest.fail(f"no .charm file in {ROOT}: run 'charmcraft pack' first", pytrace=False)
+    if len(charms) > 1:
+        names = ", ".join(charm.name for charm in charms)
+        pytest.fail(f"more than one .charm file ({names}): set CHARM_PATH to one", pytrace=False)
+    if not charms[0].is_file():
+        pytest.fail(f"CHARM_PATH names {charms[0]}, which is not a file", pytrace=False)
+    return charms[0]
