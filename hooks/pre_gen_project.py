@@ -1,13 +1,85 @@
-"""Refuse answers that would bake a broken charm, with one line that says what to type instead."""
+"""Refuse answers that would bake a broken charm: one line says what is wrong and what to type."""
 
 import json
 import re
 import sys
 
-ANSWERS = json.loads(r"""<< cookiecutter | tojson >>""")
+NAME_MAX, TITLE_MAX, SUMMARY_MAX, AUTHOR_MAX, TEXT_MAX = 40, 40, 78, 80, 500
+FREE_TEXT = ("title", "summary", "author", "contact", "repository_url", "copyright_year")
+URL = re.compile(r"https?://[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*(:[0-9]{1,4})?(/[!#-;=?-\[\]_a-z~]*)?")
 
-# Juju deploys an application of this name, and charmcraft packs a charm of it; each refuses names
-# that the other takes.
-JUJU_NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]*[a-z][a-z0-9]*)*")
-PACK_NAME = re.compile(r"([a-z0-9][a-z0-9-]?)*[a-z]+([a-z0-9-]?[a-z0-9])*")
-print(JUJU_NAME, PACK_NAME, ANSWERS, sys)
+
+def name_problem(name):
+    """Return the rule of charmcraft or Juju that a charm's name breaks, or None.
+
+    What Juju deploys, charmcraft packs too, up to 40 characters; charmcraft's own pattern is not
+    used because it takes exponential time. Juju: github.com/juju/names (application.go);
+    charmcraft: craft-application's ProjectName.
+    """
+    if not name:
+        return "is empty"
+    if len(name) > NAME_MAX:
+        return f"has {len(name)} characters, and charmcraft packs at most {NAME_MAX}"
+    if not re.fullmatch(r"[a-z0-9-]+", name):
+        return "may hold only a to z in lower case, 0 to 9, and hyphens"
+    if not name[0].isalpha():
+        return "must start with a letter for Juju to deploy it"
+    parts = name.split("-")
+    if not all(parts):
+        return "may hold hyphens only singly, between other characters"
+    if any(part.isdigit() for part in parts):
+        return "needs a letter in each part between hyphens for Juju to deploy it"
+    return None
+
+
+def propose_name(name):
+    """Return a name that is allowed and close to this one."""
+    proposal = ""
+    for part in re.findall(r"[a-z0-9]+", name.lower()):
+        proposal += part if part.isdigit() else f"-{part}"
+    return proposal.lstrip("-0123456789")[:NAME_MAX].rstrip("-") or "my-charm"
+
+
+def text_problem(key, text):
+    """Return what makes a free text unfit for the files that will hold it, or None."""
+    if not text:
+        return "is empty; type some text"
+    if not text.isprintable():
+        return "holds a control or invisible character; type printable text in one line"
+    if text != text.strip():
+        return "starts or ends with a space; leave it out"
+    # A character that isn't ASCII may be two columns wide; the author's line has 99 columns.
+    length = sum(1 if char.isascii() else 2 for char in text) if key == "author" else len(text)
+    longest = {"title": TITLE_MAX, "summary": SUMMARY_MAX, "author": AUTHOR_MAX}.get(key, TEXT_MAX)
+    if length > longest:
+        return f"has {length} characters; shorten it to {longest}"
+    if key == "title" and length < 2:
+        return "has 1 character; Charmhub wants 2 to 40"
+    if key == "repository_url" and not URL.fullmatch(text):
+        return "is not a web address; type one such as https://github.com/org/my-charm"
+    if key == "copyright_year" and not re.fullmatch(r"[0-9]{4}(-[0-9]{4})?", text):
+        return "is not a year; type one such as 2026, or 2024-2026"
+    return None
+
+
+def first_problem(answers):
+    """Return the first thing that is wrong with the answers, as one line, or None."""
+    name = answers["charm_name"]
+    if problem := name_problem(name):
+        return f"charm_name {name!r} {problem}; try {propose_name(name)!r}"
+    for key in FREE_TEXT:
+        if problem := text_problem(key, answers[key]):
+            return f"{key} {problem}"
+    if (answers["integration_tests"], answers["base"]) == ("pytest-operator", "ubuntu@26.04"):
+        return (
+            "integration_tests=pytest-operator can't deploy base=ubuntu@26.04, which "
+            "python-libjuju doesn't know; choose integration_tests=jubilant or base=ubuntu@24.04"
+        )
+    return None
+
+
+# tojson escapes the quote that would end this literal, so an answer can't become code.
+ANSWERS = r'''<< cookiecutter | tojson >>'''  # fmt: skip
+
+if __name__ == "__main__":
+    sys.exit(first_problem(json.loads(ANSWERS)))

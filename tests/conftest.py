@@ -1,0 +1,26 @@
+"""What more than one question needs: a clean cookiecutter, and baked charms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests import baking
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cookiecutter_config(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep the user's own cookiecutter configuration out of the bakes, and replays out of home."""
+    home = tmp_path_factory.mktemp("cookiecutter")
+    config = home / "config.yaml"
+    config.write_text(f"replay_dir: {home / 'replay'}\ncookiecutters_dir: {home / 'templates'}\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COOKIECUTTER_CONFIG", str(config))
+        yield
+
+
+@pytest.fixture(scope="session")
+def oven(tmp_path_factory: pytest.TempPathFactory) -> baking.Oven:
+    """Return an oven whose charms are for reading only."""
+    return baking.Oven(tmp_path_factory.mktemp("oven"))
