@@ -6,7 +6,16 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests import baking
+from tests import baking, matrix, pythons
+
+
+def pytest_report_header() -> list[str]:
+    """Say which charms don't run on their base's own Python, because it isn't here."""
+    return [
+        f"{base}: no Python {version} here, so its charms run on this Python"
+        for base, version in matrix.PYTHONS.items()
+        if not pythons.find(version)
+    ]
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -6,6 +6,7 @@ import functools
 import itertools
 import json
 import pathlib
+import re
 from collections.abc import Iterator
 
 TEMPLATE = pathlib.Path(__file__).parents[1]
@@ -15,6 +16,8 @@ CHOICES: dict[str, list[str]] = {
     for key, value in CONTEXT.items()
     if isinstance(value, list) and not key.startswith("_")
 }
+# The Python that each base carries, by base.
+PYTHONS = dict(re.findall(r"'(ubuntu@[0-9.]+)': '([0-9.]+)'", str(CONTEXT["__python"])))
 # Choices that change what the charm does or how it is tested; each combination runs its own tox.
 FUNCTIONAL = ("substrate", "base", "integration_tests")
 

@@ -1,0 +1,28 @@
+"""Find the Pythons of this machine."""
+
+from __future__ import annotations
+
+import functools
+import os
+import pathlib
+import shutil
+import subprocess
+
+
+@functools.cache
+def find(version: str) -> pathlib.Path | None:
+    """Return an interpreter of a Python version such as 3.12, or None if there is none here."""
+    pyenv = pathlib.Path(os.environ.get("PYENV_ROOT", pathlib.Path.home() / ".pyenv"))
+    candidates = [
+        shutil.which(f"python{version}"),
+        *sorted(pyenv.glob(f"versions/{version}.*/bin/python{version}")),
+    ]
+    for candidate in candidates:
+        # A pyenv shim is there even when it has no Python to start.
+        if candidate and _runs(candidate):
+            return pathlib.Path(candidate)
+    return None
+
+
+def _runs(python: str | pathlib.Path) -> bool:
+    return subprocess.run([python, "-c", ""], capture_output=True).returncode == 0
