@@ -37,7 +37,7 @@ def propose_name(name):
     proposal = ""
     for part in re.findall(r"[a-z0-9]+", name.lower()):
         proposal += part if part.isdigit() else f"-{part}"
-    return proposal.lstrip("-0123456789")[:NAME_MAX].rstrip("-") or "my-charm"
+    return proposal.lstrip("-0123456789")[:NAME_MAX].rstrip("-") or "my-app"
 
 
 def text_problem(key, text):
@@ -56,7 +56,7 @@ def text_problem(key, text):
     if key == "title" and length < 2:
         return "has 1 character; Charmhub wants 2 to 40"
     if key == "repository_url" and not URL.fullmatch(text):
-        return "is not a web address; type one such as https://github.com/org/my-charm"
+        return "is not a web address; type one such as https://github.com/org/my-app"
     if key == "copyright_year" and not re.fullmatch(r"[0-9]{4}(-[0-9]{4})?", text):
         return "is not a year; type one such as 2026, or 2024-2026"
     return None
