@@ -1,0 +1,1 @@
+"""Benchmarks: what the template costs, beside what its user would run instead."""

@@ -1,0 +1,50 @@
+"""Time commands against each other in one run, so that their ratio outlives the machine."""
+
+from __future__ import annotations
+
+import pathlib
+import statistics
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+
+Contender = Callable[[pathlib.Path], None]
+
+
+def median_seconds(contenders: Mapping[str, Contender], rounds: int) -> dict[str, float]:
+    """Run each contender in a folder of its own, in turn, and return its median in seconds.
+
+    Args:
+        contenders: What to run, by name.
+        rounds: How often to run each; one round before them warms the caches.
+    """
+    seconds: dict[str, list[float]] = {name: [] for name in contenders}
+    for round_number in range(rounds + 1):
+        for name, contender in contenders.items():
+            with tempfile.TemporaryDirectory() as folder:
+                start = time.perf_counter()
+                contender(pathlib.Path(folder))
+                elapsed = time.perf_counter() - start
+            if round_number:
+                seconds[name].append(elapsed)
+    return {name: statistics.median(values) for name, values in seconds.items()}
+
+
+def run(*command: str, cwd: pathlib.Path) -> str:
+    """Run a command and return what it prints; raise with that if it fails."""
+    result = subprocess.run(
+        command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    if result.returncode:
+        raise RuntimeError(f"{' '.join(command)} failed:\n{result.stdout}")
+    return result.stdout
+
+
+def table(title: str, seconds: Mapping[str, float], base: str) -> str:
+    """Render a Markdown table of seconds, and of ratios to one of the contenders."""
+    rows = [
+        f"| {name} | {value:.2f} | {value / seconds[base]:.2f} |"
+        for name, value in seconds.items()
+    ]
+    return "\n".join([f"| {title} | seconds | ratio |", "|---|---:|---:|", *rows])
