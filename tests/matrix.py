@@ -7,7 +7,9 @@ import itertools
 import json
 import pathlib
 import re
+import sys
 from collections.abc import Iterator
+from typing import cast
 
 TEMPLATE = pathlib.Path(__file__).parents[1]
 CONTEXT: dict[str, object] = json.loads((TEMPLATE / "cookiecutter.json").read_text())
@@ -18,6 +20,8 @@ CHOICES: dict[str, list[str]] = {
 }
 # The Python that each base carries, by base.
 PYTHONS = dict(re.findall(r"'(ubuntu@[0-9.]+)': '([0-9.]+)'", str(CONTEXT["__python"])))
+# Juju's snap channels that a harness's integration tests run on.
+JUJU_CHANNELS = cast("dict[str, list[str]]", CONTEXT["_juju_channels"])
 # Choices that change what the charm does or how it is tested; each combination runs its own tox.
 FUNCTIONAL = ("substrate", "base", "integration_tests")
 
@@ -56,6 +60,29 @@ def functional() -> tuple[Variant, ...]:
     return tuple(variant for variant in product(*FUNCTIONAL) if not is_refused(variant))
 
 
+def jobs() -> list[dict[str, str]]:
+    """Return the matrix of a GitHub workflow: a job per variant, on its base's Python."""
+    return [
+        {"name": name(variant), "python": PYTHONS[variant["base"]], **variant}
+        for variant in functional()
+    ]
+
+
+def juju_jobs() -> list[dict[str, str]]:
+    """Return the matrix of a GitHub workflow: a job per variant and channel of Juju."""
+    return [
+        {**job, "juju": channel}
+        for job in jobs()
+        for channel in JUJU_CHANNELS[job["integration_tests"]]
+    ]
+
+
+def other_tests() -> str:
+    """Return pytest's expression (-k) for the tests that no variant's job selects by its name."""
+    return f"not ({' or '.join(map(name, functional()))})"
+
+
 if __name__ == "__main__":
-    # The matrix of a GitHub workflow.
-    print(json.dumps([{"name": name(variant), **variant} for variant in functional()]))
+    outputs = {"jobs": jobs, "juju-jobs": juju_jobs, "other-tests": other_tests}
+    output = outputs[sys.argv[1] if sys.argv[1:] else "jobs"]()
+    print(output if isinstance(output, str) else json.dumps(output))

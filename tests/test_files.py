@@ -16,16 +16,27 @@ from tests import baking, matrix
 
 EVERY = pytest.mark.parametrize("variant", matrix.every(), ids=matrix.name)
 FILES = {
+    ".github/CODEOWNERS",
+    ".github/renovate.json",
+    ".github/workflows/checks.yaml",
+    ".github/workflows/integration.yaml",
+    ".github/workflows/release.yaml",
     ".gitignore",
     "CONTRIBUTING.md",
     "LICENSE",
     "README.md",
     "SECURITY.md",
     "charmcraft.yaml",
+    "icon.svg",
     "pyproject.toml",
     "src/charm.py",
     "src/leadership.py",
     "src/workload.py",
+    "terraform/README.md",
+    "terraform/main.tf",
+    "terraform/outputs.tf",
+    "terraform/variables.tf",
+    "terraform/versions.tf",
     "tests/integration/conftest.py",
     "tests/integration/convergence.py",
     "tests/integration/helpers.py",
@@ -57,7 +68,8 @@ def test_a_bake_has_exactly_these_files(oven: baking.Oven, variant: matrix.Varia
 
     assert set(files(charm)) == FILES
     folders = {path.relative_to(charm).as_posix() for path in charm.rglob("*") if path.is_dir()}
-    assert folders == {"src", "tests", "tests/unit", "tests/integration"}
+    parents = {parent for file in FILES for parent in pathlib.PurePath(file).parents}
+    assert folders == {parent.as_posix() for parent in parents} - {"."}
 
 
 @EVERY
