@@ -75,8 +75,13 @@ def lift_bounds(lower: str, upper: str, newest: str) -> tuple[str, str]:
     """Return bounds that let the newest version in, as precise as the old ones.
 
     Bounds that let it in already stay: a lower bound rises with the upper one only.
+
+    Raises:
+        ValueError: if even the newest version is below the lower bound.
     """
     release = [int(part) for part in newest.split(".") if part.isdigit()]
+    if release < [int(part) for part in lower.split(".")]:
+        raise ValueError(f"Python {PYTHON} gets {newest} at most, which is below {lower}")
     if release < [int(part) for part in upper.split(".")]:
         return lower, upper
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import fnmatch
 import pathlib
 import re
 from xml.etree import ElementTree
@@ -110,6 +111,8 @@ def test_the_readme_tells_every_action_option_and_status(
     assert levels and all(f"`{level}`" in readme for level in re.findall(r"\w+", levels[1]))
     juju = "Juju 3.6 and 4," if variant["integration_tests"] == "jubilant" else "Juju 3.6,"
     assert juju in readme
+    (packed,) = re.findall(r"juju deploy \./(\S+)", readme)
+    assert fnmatch.fnmatch(f"{name}_amd64.charm", packed)
     resources = re.findall(r"--resource ([\w-]+)=(\S+)", readme)
     assert dict(resources) == {
         resource: it["upstream-source"] for resource, it in charmcraft.get("resources", {}).items()

@@ -83,6 +83,11 @@ def test_a_bound_is_lifted_as_far_as_the_newest_version_needs(lower, upper, newe
     assert pins.lift_bounds(lower, upper, newest) == lifted
 
 
+def test_a_lower_bound_that_the_oldest_python_cannot_reach_is_an_error():
+    with pytest.raises(ValueError, match=r"Python 3\.10 gets 0\.38\.2 at most, .* below 0\.39"):
+        pins.lift_bounds("0.39", "0.40", "0.38.2")
+
+
 @pytest.fixture
 def template(tmp_path) -> pathlib.Path:
     """Copy what lifting the pins reads and writes."""
