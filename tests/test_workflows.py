@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+import json
 import os
 import pathlib
 import re
@@ -16,7 +17,7 @@ import pytest
 import yaml
 from click import testing
 
-from tests import baking, matrix, pins
+from tests import baking, charmhub, matrix, pins
 
 FUNCTIONAL = pytest.mark.parametrize("variant", matrix.functional(), ids=matrix.name)
 CONCIERGE_PRESETS = {"machine": "machine", "kubernetes": "k8s"}
@@ -180,6 +181,63 @@ def test_only_a_repository_with_the_secret_releases(
     environment = {**os.environ, "CHARMHUB_TOKEN": secret, "GITHUB_OUTPUT": str(output)}
     subprocess.run(["bash", "-ec", step["run"]], env=environment, check=True)
     assert output.read_text() == f"present={present}\n"
+
+
+def release(charmhub_: charmhub.Charmhub, charm: pathlib.Path) -> int:
+    """Run the step of a charm's workflow that releases, and return its exit code."""
+    job = load(charm / ".github" / "workflows" / "release.yaml")["jobs"]["release"]
+    (step,) = (step for step in job["steps"] if step.get("name") == "Release to edge")
+    assert step["env"].pop("CHARMCRAFT_AUTH") == "${{ secrets.CHARMHUB_TOKEN }}"
+    return charmhub_.run(step["run"], step["env"])
+
+
+@pytest.mark.parametrize("substrate", matrix.CHOICES["substrate"])
+def test_a_release_takes_every_packed_charm_to_edge(oven: baking.Oven, tmp_path, substrate: str):
+    charm = oven.bake({"substrate": substrate})
+    hub = charmhub.Charmhub(tmp_path, charm)
+
+    assert release(hub, charm) == 0
+
+    kubernetes = substrate == "kubernetes"
+    resources = {"workload-image": charmhub.IMAGE_REVISION} if kubernetes else {}
+    assert hub.released == [
+        {"file": f"packed/{name}", "channel": "edge", "resources": resources}
+        for name in charmhub.PACKED
+    ]
+    declared = yaml.safe_load((charm / "charmcraft.yaml").read_text()).get("resources", {})
+    assert hub.images == [f"docker://{it['upstream-source']}" for it in declared.values()]
+
+
+@pytest.mark.parametrize("substrate", matrix.CHOICES["substrate"])
+def test_a_charm_that_charmhub_refuses_fails_the_release(
+    oven: baking.Oven, tmp_path, substrate: str
+):
+    charm = oven.bake({"substrate": substrate})
+    hub = charmhub.Charmhub(tmp_path, charm, refuses=charmhub.PACKED[1])
+
+    assert release(hub, charm) != 0
+
+    assert f"packed/{charmhub.PACKED[1]}" not in [it["file"] for it in hub.released]
+
+
+@pytest.mark.parametrize("name", ["tests.yaml", "integration.yaml"])
+def test_the_template_lists_its_jobs_as_json(tmp_path, name: str):
+    """As GitHub reads them: a line per output, of which fromJSON makes a matrix."""
+    workflow = load(matrix.TEMPLATE / ".github" / "workflows" / name)
+    (script,) = (step["run"] for step in workflow["jobs"]["list"]["steps"] if "run" in step)
+    output = tmp_path / "output"
+    environment = {**os.environ, "GITHUB_OUTPUT": str(output)}
+
+    subprocess.run(["bash", "-ec", script], cwd=matrix.TEMPLATE, env=environment, check=True)
+
+    outputs = dict(line.split("=", 1) for line in output.read_text().splitlines())
+    assert set(outputs) == set(workflow["jobs"]["list"]["outputs"])
+    used = set(re.findall(r"fromJSON\(needs\.list\.outputs\.([\w-]+)\)", str(workflow)))
+    assert used
+    for key in used:
+        assert {job["name"] for job in json.loads(outputs[key])} == {
+            matrix.name(variant) for variant in matrix.functional()
+        }
 
 
 def test_the_jobs_that_the_template_starts_are_the_variants():
