@@ -132,6 +132,19 @@ def test_no_link_between_the_templates_files_is_broken():
     assert broken_links(matrix.TEMPLATE, documents) == []
 
 
+def test_every_version_in_the_changelog_says_what_a_charm_must_change():
+    changelog = (matrix.TEMPLATE / "CHANGELOG.md").read_text()
+    versions = re.split(r"^## ", changelog, flags=re.MULTILINE)[1:]
+
+    for version in versions:
+        assert re.match(
+            r"Unreleased|[0-9]+\.[0-9]+\.[0-9]+ - [0-9]{4}-[0-9]{2}-[0-9]{2}\n", version
+        )
+        told = version.split("### What a charm must change\n")[1:]
+        assert told and told[0].strip(), version.splitlines()[0]
+    assert versions
+
+
 def test_charmhub_links_to_what_the_user_answered(oven: baking.Oven):
     url = "https://forge.example/team/charm"
     charm = oven.bake({}, repository_url=url, contact="https://chat.example/room")
