@@ -136,3 +136,21 @@ def test_the_charm_gets_the_actions_that_the_template_uses(template):
     inner = pins.actions(template / pins.CHARM / ".github" / "workflows")
     assert inner["actions/checkout"] == {("0" * 40, "v99.0.0")}
     assert set(changes) == {"actions/checkout becomes v99.0.0"}
+
+
+def test_no_pin_is_anywhere_else():
+    """tests/pins.py wouldn't lift it."""
+    written = [
+        path
+        for layer in (".ci", ".github", "benchmarks", "docs", "hooks", pins.CHARM)
+        for path in (matrix.TEMPLATE / layer).rglob("*")
+    ] + list(matrix.TEMPLATE.iterdir())
+
+    pinned = {
+        path.relative_to(matrix.TEMPLATE).as_posix()
+        for path in written
+        if (path.suffix in (".ini", ".md", ".py", ".toml", ".yaml") or path.name == "run")
+        and pins.PIN.search(path.read_text())
+    }
+
+    assert pinned == set(pins.FILES)

@@ -144,6 +144,8 @@ def test_every_pull_request_is_linted_tested_packed_and_integrated(
 
     assert "pull_request" in checks["on"] and "pull_request" in integration["on"]
     assert checks["jobs"]["tox"]["strategy"]["matrix"]["environment"] == ["lint", "unit"]
+    validate = {"run": "tofu -chdir=terraform validate"}
+    assert validate in checks["jobs"]["terraform"]["steps"]
     assert integration["jobs"]["integration"]["needs"] == "pack"
     python = f"--python {matrix.PYTHONS[variant['base']]} tox -e"
     assert python in (folder / "checks.yaml").read_text()
