@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import pathlib
+import shutil
 import subprocess
 import sys
 import types
@@ -90,3 +91,39 @@ def rules() -> types.ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+def tracked() -> list[str]:
+    """List the files that belong to the template, committed or about to be."""
+    listed = git(matrix.TEMPLATE, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    return [path for path in listed.split("\0") if (matrix.TEMPLATE / path).is_file()]
+
+
+def repository(folder: pathlib.Path) -> pathlib.Path:
+    """Make a git repository of the template as it is in the work tree, and return its folder."""
+    for path in tracked():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(matrix.TEMPLATE / path, folder / path)
+    git(folder, "init", "--quiet", "--initial-branch=main")
+    commit(folder)
+    return folder
+
+
+def commit(folder: pathlib.Path) -> None:
+    """Commit everything in a repository."""
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--message=A change")
+
+
+def git(folder: pathlib.Path, *arguments: str) -> str:
+    """Run git in a folder, as nobody in particular, and return its output."""
+    settings = (
+        "user.name=Somebody",
+        "user.email=somebody@example.com",
+        "commit.gpgsign=false",
+        "safe.directory=*",  # A CI runner may check the template out as another user.
+    )
+    options = [option for setting in settings for option in ("-c", setting)]
+    return subprocess.run(
+        ["git", *options, *arguments], cwd=folder, check=True, stdout=subprocess.PIPE, text=True
+    ).stdout

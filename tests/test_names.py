@@ -29,9 +29,9 @@ PROJECT_NAME = pydantic.TypeAdapter(constraints.ProjectName)
 PROJECT_NAME_LINEAR = pydantic.TypeAdapter(
     typing.Annotated[
         str,
-        *(
+        next(
             rule
-            for rule in typing.get_args(constraints.ProjectName)
+            for rule in typing.get_args(constraints.ProjectName)[1:]
             if isinstance(rule, pydantic.fields.FieldInfo)
         ),
     ]
