@@ -68,15 +68,6 @@ def test_a_refusal_is_one_line_and_leaves_nothing(
     assert result.stdout.split()[0].partition("=")[0] in {*answers, "integration_tests"}
 
 
-@pytest.mark.parametrize("variant", matrix.refused(), ids=matrix.name)
-def test_a_refused_combination_names_two_ways_out(output: pathlib.Path, variant: matrix.Variant):
-    with untouched(output):
-        result = command.run(output, variant)
-
-    assert result.returncode == 1
-    assert "choose integration_tests=jubilant or base=" in result.stdout
-
-
 def test_the_python_api_raises_the_reason(output: pathlib.Path):
     with untouched(output), pytest.raises(exceptions.FailedHookException) as refusal:
         main.cookiecutter(
@@ -260,7 +251,7 @@ def test_a_failed_bake_is_kept_on_demand(output: pathlib.Path):
         preexec_fn=limit_file_size,
     )
 
-    assert (output / "my-charm").is_dir()
+    assert (output / "my-app").is_dir()
 
 
 @OUTPUT_FOLDERS
@@ -279,7 +270,7 @@ def test_an_interrupt_half_way_leaves_nothing(
             text=True,
         )
         try:
-            wait_for(output / folder / "my-charm" / "tox.ini")
+            wait_for(output / folder / "my-app" / "tox.ini")
             process.send_signal(signal.SIGINT)
             shown, _ = process.communicate(timeout=60)
         finally:
@@ -324,21 +315,21 @@ def test_a_folder_that_somebody_else_makes_meanwhile_stays(
     """Another bake of the same name may come between the check and the first write."""
     template = copy_template(tmp_path)
     questions = json.loads((template / "cookiecutter.json").read_text())
-    made = "<< cycler.__init__.__globals__.os.mkdir('my-charm') >>"
+    made = "<< cycler.__init__.__globals__.os.mkdir('my-app') >>"
     (template / "cookiecutter.json").write_text(json.dumps({**questions, "__race": made}))
 
     result = command.run(pathlib.Path(), template=template, cwd=output)
 
     assert result.returncode == 1
     assert "already exists" in result.stdout
-    assert (output / "my-charm").is_dir()
+    assert (output / "my-app").is_dir()
 
 
 def test_a_success_stays_even_without_hooks(output: pathlib.Path):
     result = command.run(output, {}, "--accept-hooks", "no")
 
     assert result.returncode == 0, result.stdout
-    assert (output / "my-charm" / "charmcraft.yaml").is_file()
+    assert (output / "my-app" / "charmcraft.yaml").is_file()
 
 
 def test_a_script_hears_nothing_of_a_success(output: pathlib.Path):

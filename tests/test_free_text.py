@@ -295,7 +295,7 @@ def test_charmcraft_takes_every_accepted_address(address: str):
 @pytest.mark.parametrize(
     "address",
     [
-        "https://github.com/example/my-charm",
+        "https://github.com/example/my-app",
         "http://localhost:8080/x",
         "https://git.example:30443/~me/x.git?a=b&c=%20#top",
         "https://Example.COM",
@@ -325,8 +325,7 @@ def test_what_is_no_plain_address_is_refused(address: str):
     problem = RULES.first_problem({**PLAIN, "repository_url": address})
 
     assert problem == (
-        "repository_url is not a plain web address; type one such as "
-        "https://github.com/org/my-charm"
+        "repository_url is not a plain web address; type one such as https://github.com/org/my-app"
     )
 
 

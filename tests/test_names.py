@@ -133,7 +133,7 @@ def test_a_refusal_is_one_printable_line(name: str):
 @pytest.mark.parametrize(
     ("name", "rule", "proposal"),
     [
-        ("", "is empty", "my-charm"),
+        ("", "is empty", "my-app"),
         ("n" * 41, "has 41 characters, and charmcraft packs at most 40", "n" * 40),
         ("My-Charm", "may hold only a to z in lower case", "my-charm"),
         ("m\u0443", "not '\u0443' (U+0443)", "m"),

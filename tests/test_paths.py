@@ -116,10 +116,10 @@ def test_two_checkouts_in_one_process_do_not_mix(tmp_path: pathlib.Path, checkou
     subprocess.run([sys.executable, "-c", script, *templates], cwd=tmp_path, check=True)
 
     titles = [
-        (tmp_path / number / "my-charm" / "README.md").read_text().split("\n")[0]
+        (tmp_path / number / "my-app" / "README.md").read_text().split("\n")[0]
         for number in ("0", "1")
     ]
-    assert titles == ["# My Charm", "# MY CHARM"]
+    assert titles == ["# My App", "# MY APP"]
 
 
 @pytest.mark.parametrize("version", ["2.1.1", "2.5.0"])
@@ -131,7 +131,7 @@ def test_an_older_cookiecutter_says_to_upgrade(tmp_path: pathlib.Path, version: 
         "Unable to load extension: the template needs cookiecutter 2.6 or newer, and this is "
         f"{version}; run: pip install --upgrade cookiecutter\n"
     )
-    assert not (tmp_path / "my-charm").exists()
+    assert not (tmp_path / "my-app").exists()
 
 
 def test_the_oldest_cookiecutter_that_is_supported_bakes_the_same(

@@ -30,7 +30,8 @@ def test_a_combination_that_cannot_work_is_refused(tmp_path, variant: matrix.Var
     result = cookiecutter(tmp_path, variant)
 
     assert result.returncode != 0
-    (line,) = [line for line in result.stderr.splitlines() if "26.04, which" in line]
+    (line,) = result.stdout.splitlines()
+    assert "26.04, which" in line
     assert "choose integration_tests=jubilant or base=ubuntu@24.04" in line
     assert list(tmp_path.iterdir()) == []
 

@@ -146,7 +146,7 @@ def test_an_update_merges_the_template_s_changes_with_the_charm_s(
     text = workload.read_text()
     assert "import json  # Changed.\n" in text
     assert text.endswith("\n\nMINE = True\n")
-    assert "## Deploy My Charm\n" in (charm / "README.md").read_text()
+    assert "## Deploy My App\n" in (charm / "README.md").read_text()
     assert "## How to use it\n" in (charm / "README.md").read_text()
     assert (charm / "docs" / "new.md").read_text() == f"{SUMMARY}\n"
     assert (charm / "src" / "mine.py").read_text() == '"""Mine."""\n'
