@@ -122,7 +122,8 @@ def folder_problem(folder: pathlib.Path) -> str | None:
     """Return why a charm can't be written into a folder, or None."""
     if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
         return f"{folder} is not a folder that you can write to; choose another --output-dir"
-    if shutil.disk_usage(folder).free < ROOM:
+    disk = shutil.disk_usage(folder)
+    if disk.total and disk.free < ROOM:  # Some file systems don't tell: all is zero there.
         return f"{folder} has no room for a charm; free some space or choose another --output-dir"
     return None
 

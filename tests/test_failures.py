@@ -210,6 +210,14 @@ def test_a_full_disk_is_named():
     )
 
 
+def test_a_file_system_that_does_not_tell_its_size_is_not_taken_for_full():
+    """Linux says of /proc that it has no room and no size; nothing can be made there either."""
+    result = command.run(pathlib.Path("/proc"))
+
+    assert result.returncode == 1
+    assert "no room" not in result.stdout
+
+
 def limit_file_size() -> None:
     """Let no file grow beyond what all but the GPL's text take, as if the disk were full."""
     resource.setrlimit(resource.RLIMIT_FSIZE, (25_000, 25_000))

@@ -9,6 +9,8 @@ import json
 import pathlib
 import re
 import shlex
+import string
+import subprocess
 import typing
 
 import hypothesis
@@ -22,7 +24,7 @@ from cookiecutter import exceptions, generate, main, utils
 from cookiecutter import prompt as cookiecutter_prompt
 from hypothesis import strategies as st
 
-from tests import command, matrix
+from tests import baking, command, matrix
 
 RULES = command.rules()
 LINKS = pydantic.TypeAdapter(charmcraft.Links)
@@ -91,9 +93,9 @@ ANY_TEXT = st.one_of(
     st.text(st.characters(exclude_categories=("C", "Z")), min_size=1, max_size=90),
     st.text(min_size=1, max_size=520),
 )
+FIT_URL = st.one_of(st.just(PLAIN["repository_url"]), st.from_regex(RULES.URL, fullmatch=True))
 ANY_URL = st.one_of(
-    st.just(PLAIN["repository_url"]),
-    st.from_regex(RULES.URL, fullmatch=True),
+    FIT_URL,
     st.from_regex(r"https?://[a-zA-Z0-9.-]+(:[0-9]+)?/[^ ]*", fullmatch=True),
     st.text(min_size=1, max_size=60).map("https://".__add__),
 )
@@ -107,21 +109,23 @@ ANY_ANSWERS = st.fixed_dictionaries(
     }
 )
 # Nearly all of these are accepted.
+FIT_TEXT = st.one_of(
+    st.sampled_from([text for text in TEXTS if len(text) <= 40]),
+    st.text(
+        st.characters(exclude_categories=("C", "Z"), include_characters=" "),
+        min_size=2,
+        max_size=40,
+    ),
+    st.text(string.printable[:95], min_size=2, max_size=40),
+)
 FIT_ANSWERS = st.fixed_dictionaries(
     {
-        question: st.one_of(
-            st.sampled_from(TEXTS),
-            st.text(
-                st.characters(exclude_categories=("C", "Z"), include_characters=" "),
-                min_size=2,
-                max_size=longest,
-            ),
+        question: (FIT_URL if question == "repository_url" else FIT_TEXT).filter(
+            lambda text, question=question: accepted({question: text})
         )
-        for question, longest in LONGEST.items()
-        if question != "repository_url"
+        for question in LONGEST
     }
-    | {"repository_url": ANY_URL}
-).filter(accepted)
+)
 QUICK = hypothesis.settings(deadline=None, max_examples=200)
 WHOLE = hypothesis.settings(
     deadline=None,
@@ -271,6 +275,26 @@ def test_the_longest_text_bakes_and_a_longer_one_does_not(question: str):
     assert problem == (
         f"{question} has {LONGEST[question] + 1} characters; shorten it to {LONGEST[question]}"
     )
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        {"author": "x" * 77},
+        {"author": "\N{ROCKET}" * 38},
+        {"author": "Teh Recieve # noqa: E501 # fmt: off # type: ignore"},
+        {"charm_name": "teh-nd-recieve"},
+    ],
+    ids=lambda answers: next(iter(answers)),
+)
+def test_the_charm_s_own_linters_take_names_as_they_are(
+    tmp_path: pathlib.Path, answers: dict[str, str]
+):
+    charm = baking.bake(matrix.functional()[0], tmp_path, copyright_year="2024-2026", **answers)
+
+    for linter in (["ruff", "check"], ["ruff", "format", "--check"], ["codespell"]):
+        result = subprocess.run(linter, cwd=charm, capture_output=True, text=True)
+        assert result.returncode == 0, result.stdout + result.stderr
 
 
 @QUICK
