@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import json
 import os
 import pathlib
@@ -268,7 +269,8 @@ def test_an_interrupt_half_way_leaves_nothing(
 ):
     """A pipe that nobody writes to, as the template's last file, keeps the bake half way."""
     template = copy_template(tmp_path)
-    os.mkfifo(template / "<<cookiecutter.charm_name>>" / "zzz")
+    pipe = template / "<<cookiecutter.charm_name>>" / "zzz"
+    os.mkfifo(pipe)
 
     with untouched(output):
         process = subprocess.Popen(
@@ -278,9 +280,11 @@ def test_an_interrupt_half_way_leaves_nothing(
             text=True,
         )
         try:
-            wait_for(output / folder / "my-app" / "tox.ini")
+            writer = open_for_reader(pipe)
+            assert (output / folder / "my-app" / "tox.ini").is_file()
             process.send_signal(signal.SIGINT)
             shown, _ = process.communicate(timeout=60)
+            os.close(writer)
         finally:
             process.kill()
 
@@ -288,12 +292,16 @@ def test_an_interrupt_half_way_leaves_nothing(
     assert shown.strip() == "Aborted!"
 
 
-def wait_for(path: pathlib.Path) -> None:
-    """Wait until a path is there, and for a minute at most."""
+def open_for_reader(pipe: pathlib.Path) -> int:
+    """Open a pipe as soon as somebody reads it, within a minute, and return the descriptor."""
     end = time.monotonic() + 60
-    while not path.exists():
-        assert time.monotonic() < end, f"{path} never came"
-        time.sleep(0.02)
+    while True:
+        try:
+            return os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError as error:
+            if error.errno != errno.ENXIO or time.monotonic() > end:
+                raise
+            time.sleep(0.02)
 
 
 def test_an_interrupt_at_a_question_leaves_nothing(output: pathlib.Path):
