@@ -282,8 +282,8 @@ def test_the_longest_text_bakes_and_a_longer_one_does_not(question: str):
     [
         {"author": "x" * 77},
         {"author": "\N{ROCKET}" * 38},
-        {"author": "Teh Recieve # noqa: E501 # fmt: off # type: ignore"},
-        {"charm_name": "teh-nd-recieve"},
+        {"author": "Teh Corp # noqa: E501 # fmt: off # type: ignore"},  # codespell:ignore teh
+        {"charm_name": "teh-nd-charm"},  # codespell:ignore teh,nd
     ],
     ids=lambda answers: next(iter(answers)),
 )

@@ -105,7 +105,7 @@ def test_every_short_name_is_accepted_exactly_if_both_rules_take_it():
     assert wrong == []
 
 
-@hypothesis.settings(max_examples=1000, deadline=None)
+@hypothesis.settings(max_examples=600, deadline=None)
 @hypothesis.given(NAMES)
 def test_a_name_is_accepted_exactly_if_charmcraft_and_juju_take_it(name: str):
     assert (RULES.name_problem(name) is None) == works(name)
@@ -116,13 +116,13 @@ def test_no_trap_tells_the_hook_from_both_rules(name: str):
     assert (RULES.name_problem(name) is None) == works(name)
 
 
-@hypothesis.settings(max_examples=500, deadline=None)
+@hypothesis.settings(max_examples=300, deadline=None)
 @hypothesis.given(NAMES)
 def test_the_proposed_name_always_works(name: str):
     assert works(RULES.propose_name(name))
 
 
-@hypothesis.settings(max_examples=500, deadline=None)
+@hypothesis.settings(max_examples=300, deadline=None)
 @hypothesis.given(NAMES)
 def test_a_refusal_is_one_printable_line(name: str):
     problem = RULES.first_problem({"charm_name": name})

@@ -258,7 +258,7 @@ def bakes(clone: pathlib.Path, commit: str) -> bool:
 def test_a_previous_version_updates_to_the_current_one(
     history: tuple[pathlib.Path, str], tmp_path: pathlib.Path, variant: matrix.Variant
 ):
-    """An updated charm has the files of a new one."""
+    """An updated charm has the files of a new one with the same answers."""
     clone, old = history
     charm = create(clone, tmp_path / "charms", dict(variant), "--checkout", old)
     for path in command.tracked():
@@ -273,7 +273,9 @@ def test_a_previous_version_updates_to_the_current_one(
     update = cruft("update", "--skip-apply-ask", "--checkout", "HEAD", folder=charm)
 
     assert update.returncode == 0, update.stdout
-    fresh = create(clone, tmp_path / "fresh", dict(variant))
+    state = json.loads((charm / ".cruft.json").read_text())["context"]["cookiecutter"]
+    answers = {question: text for question, text in state.items() if not question.startswith("_")}
+    fresh = create(clone, tmp_path / "fresh", answers)
     for path in (charm, fresh):
         shutil.rmtree(path / ".git")
         (path / ".cruft.json").unlink()
