@@ -219,6 +219,10 @@ def assert_holds(
     texts = {question: answers[question] for question in LONGEST}
     assert set(files) == set(expected)
     for file, text in files.items():
+        if file == ".github/CODEOWNERS":  # It names the contact only if GitHub may know it.
+            owners = [line for line in text.split("\n") if line and not line.startswith("#")]
+            assert set(owners) <= {f"* {answers['contact']}"}
+            continue
         assert parse(file, text) == fill_in(parse(file, expected[file]), texts), file
     metadata = yaml.safe_load(files["charmcraft.yaml"])
     assert metadata["title"] == answers["title"]
@@ -241,8 +245,8 @@ def read(charm: pathlib.Path) -> dict[str, str]:
 pytestmark = pytest.mark.filterwarnings("ignore:The 'charmhub' field:DeprecationWarning")
 
 
-@QUICK
-@hypothesis.given(ANY_ANSWERS, st.sampled_from(matrix.every()))
+@hypothesis.settings(deadline=None, max_examples=40)
+@hypothesis.given(FIT_ANSWERS, st.sampled_from(matrix.every()))
 def test_accepted_texts_are_in_the_files_as_typed(
     answers: dict[str, str], variant: dict[str, str]
 ):

@@ -27,7 +27,8 @@ EXPRESSION = re.compile(
     r"|\{[^<>\n]*\}\[cookiecutter\.\w+\]) >>"
 )
 BLOCK = re.compile(
-    r"<% (if cookiecutter\.[^<>\n]*|elif cookiecutter\.[^<>\n]*|else|endif|now 'utc', '%Y') %>"
+    r"<% (if (\"[^\"\n]*\" in )?cookiecutter\.[^<>\n]*|elif cookiecutter\.[^<>\n]*"
+    r"|else|endif|now 'utc', '%Y') %>"
 )
 ARROW = re.compile(r"-{1,2}>>")  # an arrow of a mermaid diagram
 DELIMITER = re.compile(r"<<|>>|<%|%>|<#|#>")
