@@ -62,7 +62,7 @@ class FakeSystemd:
     def __init__(self):
         self.enabled = False
         self.running = False
-        self.restarts = 0
+        self.interruptions = 0
 
     def daemon_reload(self):
         pass
@@ -81,10 +81,11 @@ class FakeSystemd:
 
     def service_restart(self, service: str):
         self.running = True
-        self.restarts += 1
+        self.interruptions += 1
 
     def service_stop(self, service: str):
         self.running = False
+        self.interruptions += 1
 <% endif %>
 
 
@@ -101,7 +102,7 @@ class Unit:
         self.unit_file = self.etc / f"{APP}-workload.service"
         self.systemd = FakeSystemd()
 <% else %>
-        self.restarts = 0
+        self.interruptions = 0
 <% endif %>
 
     def state(
@@ -159,13 +160,13 @@ class Unit:
             patch.setattr(workload, "UNIT_FILE", str(self.unit_file))
             patch.setattr(workload, "systemd", self.systemd)
 <% else %>
-            restart = ops.Container.restart
+            stop = ops.Container.stop
 
-            def count_restart(container: ops.Container, *services: str):
-                self.restarts += 1
-                restart(container, *services)
+            def count_stop(container: ops.Container, *services: str):
+                self.interruptions += 1
+                stop(container, *services)
 
-            patch.setattr(ops.Container, "restart", count_restart)
+            patch.setattr(ops.Container, "stop", count_stop)
 <% endif %>
             if event == "secret_changed":
                 state = _with_unowned_secret(state)
@@ -173,9 +174,9 @@ class Unit:
 
 <% if cookiecutter.substrate == "machine" %>
     @property
-    def restarts(self) -> int:
-        """How often the charm has restarted the workload."""
-        return self.systemd.restarts
+    def interruptions(self) -> int:
+        """How often the charm has stopped or restarted the workload."""
+        return self.systemd.interruptions
 
 <% endif %>
     @property
