@@ -18,7 +18,6 @@ from ops import model
 from scenario import mocking
 
 Backend = mocking._MockModelBackend
-Watch = Callable[[Backend, str, bool], None]
 
 
 def _find_commands() -> dict[str, str]:
@@ -37,24 +36,31 @@ LEADERS = ("secret-add", "secret-set", "secret-remove", "secret-grant", "secret-
 
 
 @contextlib.contextmanager
-def watched(watch: Watch) -> Iterator[None]:
-    """Call a function right before every hook command.
+def watched(
+    before: Callable[[Backend, str], None],
+    wrote: Callable[[Backend, str], None] = lambda backend, command: None,
+) -> Iterator[None]:
+    """Watch every hook command.
 
     Args:
-        watch: Gets the backend, the command, and whether only the leader may run it. What it
-            raises is what the command raises.
+        before: Called with the backend and the command before each of them. What it raises is what
+            the command raises.
+        wrote: Called after a command that only the leader may run and that wasn't refused.
     """
+
+    def wrap(original: Callable[..., Any], command: str) -> Callable[..., Any]:
+        @functools.wraps(original)
+        def wrapper(backend: Backend, *args: Any, **kwargs: Any) -> Any:
+            before(backend, command)
+            result = original(backend, *args, **kwargs)
+            sets_app = command in ("relation-set", "status-set") and kwargs["is_app"]
+            if sets_app or command in LEADERS:
+                wrote(backend, command)
+            return result
+
+        return wrapper
+
     with pytest.MonkeyPatch.context() as patch:
         for method, command in COMMANDS.items():
-            patch.setattr(Backend, method, _wrap(getattr(Backend, method), command, watch))
+            patch.setattr(Backend, method, wrap(getattr(Backend, method), command))
         yield
-
-
-def _wrap(original: Callable[..., Any], command: str, watch: Watch) -> Callable[..., Any]:
-    @functools.wraps(original)
-    def wrapper(backend: Backend, *args: Any, **kwargs: Any) -> Any:
-        sets_app = command in ("relation-set", "status-set") and kwargs["is_app"]
-        watch(backend, command, sets_app or command in LEADERS)
-        return original(backend, *args, **kwargs)
-
-    return wrapper

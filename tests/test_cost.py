@@ -90,7 +90,7 @@ def test_the_hook_commands_of_each_event_are_these_however_many_units(
 
 
 def count_commands(
-    charm: loading.Charm, root: pathlib.Path, event: str, leader: bool, count: int
+    charm: loading.Charm, root: pathlib.Path, event: str, leader: bool, number: int
 ) -> dict[str, int]:
     """Count the hook commands of an event, but for juju-log, of which ops itself runs most."""
     units = charm.units
@@ -98,17 +98,17 @@ def count_commands(
     secret = units.make_secret(latest={**units.CONTENT, "password": "second"})
     databag = {"leader": f"{units.APP}/{1 if leader else 0}", "credentials-id": secret.id}
     state = unit.state(leader=leader, databag=databag, secret=secret)
-    others = {number: {} for number in range(count) if number != 1}
+    others = {other: {} for other in range(number) if other != 1}
     peers = dataclasses.replace(units.get_peers(state), peers_data=others)
     state = dataclasses.replace(state, relations={peers})
     commands: collections.Counter[str] = collections.Counter()
 
-    def watch(backend: hook_commands.Backend, command: str, for_leader: bool) -> None:
+    def count(backend: hook_commands.Backend, command: str) -> None:
         commands[command] += 1
 
     refused = event == "rotate-credentials" and not leader
     with (
-        hook_commands.watched(watch),
+        hook_commands.watched(count),
         pytest.raises(testing.ActionFailed) if refused else contextlib.nullcontext(),
     ):
         unit.run(event, state, revision=0)
