@@ -37,7 +37,7 @@ class NoCredentialsError(Exception):
 class Credentials:
     """The user name and password that every unit of the application shares."""
 
-    username: str
+    username: str = dataclasses.field(repr=False)
     password: str = dataclasses.field(repr=False)
 
     @property

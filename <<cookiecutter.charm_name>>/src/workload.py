@@ -162,7 +162,7 @@ class Workload:
             new = self._config.with_name(f"{self._config.name}.new")
             new.unlink(missing_ok=True)
             new.touch(mode=0o600)
-            new.write_text(settings.render(), mode=0o600)
+            new.write_text(settings.render())
             new.replace(self._config)
         if not self.is_running():
             systemd.service_start(SERVICE)

@@ -3,6 +3,8 @@
 
 """Who leads, as every unit learns it from the peer relation."""
 
+import pathlib
+
 import pytest
 import units
 
@@ -99,17 +101,13 @@ def test_a_unit_never_writes_to_its_own_databag(unit: units.Unit):
     assert units.get_peers(state).local_unit_data == default
 
 
-def test_a_departing_unit_leaves_its_workload_as_it_is(unit: units.Unit, tmp_path):
+def test_a_departing_unit_leaves_its_workload_as_it_is(tmp_path: pathlib.Path):
     """A unit that goes has nothing left to follow: stop and remove run next."""
     leaving = units.Unit(2, tmp_path)
     secret = units.make_secret()
-    state = leaving.state(
-        leader=False, databag={"leader": ME, "credentials-id": secret.id}, secret=secret
-    )
+    databag = {"leader": ME, "credentials-id": secret.id}
 
-    event = leaving.context.on.relation_departed(
-        units.get_peers(state), remote_unit=0, departing_unit=2
-    )
-    leaving.context.run(event, state)
+    state = leaving.state(leader=False, databag=databag, secret=secret)
+    leaving.run("peers_departed", state, departing=2)
 
     assert leaving.configuration is None

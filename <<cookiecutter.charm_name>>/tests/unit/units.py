@@ -146,13 +146,16 @@ class Unit:
             config={"log-level": log_level},
         )
 
-    def run(self, event: str, state: testing.State, *, revision: int = 1) -> testing.State:
+    def run(
+        self, event: str, state: testing.State, *, revision: int = 1, departing: int = 9
+    ) -> testing.State:
         """Run the charm for an event and return what it leaves behind.
 
         Args:
             event: A name from RECONCILING or OTHERS.
             state: What Juju shows to the unit.
             revision: The revision that secret-expired or secret-remove is about.
+            departing: The number of the unit that peers-relation-departed is about.
         """
         with pytest.MonkeyPatch.context() as patch:
 <% if cookiecutter.substrate == "machine" %>
@@ -170,7 +173,7 @@ class Unit:
 <% endif %>
             if event == "secret_changed":
                 state = _with_unowned_secret(state)
-            return self.context.run(self._event(event, state, revision), state)
+            return self.context.run(self._event(event, state, revision, departing), state)
 
 <% if cookiecutter.substrate == "machine" %>
     @property
@@ -184,7 +187,7 @@ class Unit:
         """What the workload's configuration file says, if there is one."""
         return json.loads(self.config_file.read_text()) if self.config_file.exists() else None
 
-    def _event(self, event: str, state: testing.State, revision: int):
+    def _event(self, event: str, state: testing.State, revision: int, departing: int):
         on = self.context.on
         match event:
             case "peers_created":
@@ -192,7 +195,8 @@ class Unit:
             case "peers_changed":
                 return on.relation_changed(get_peers(state), remote_unit=9)
             case "peers_departed":
-                return on.relation_departed(get_peers(state), remote_unit=9, departing_unit=9)
+                peers = get_peers(state)
+                return on.relation_departed(peers, remote_unit=9, departing_unit=departing)
             case "secret_changed":
                 return on.secret_changed(OTHER_SECRET if state.leader else get_secret(state))
             case "secret_rotate":
