@@ -85,8 +85,9 @@ MUTANTS = [
         "a wrong id isn't repaired",
         "credentials",
         LEADERSHIP,
-        "if not published.items() <= self._published.items():",
-        "if self.leader != self._unit.name:",
+        "        peers.data[self._app].update(published)",
+        "        if self.leader != self._unit.name:\n"
+        "            peers.data[self._app].update(published)",
     ),
     Mutant(
         "each leader makes a secret",

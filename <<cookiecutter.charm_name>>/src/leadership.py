@@ -88,9 +88,9 @@ class Leadership:
             # A secret that is fetched by label doesn't know its id; fetching it by id and label
             # instead would relabel it.
             secret_id = secret.get_info().id
+        # ops leaves out what is published already, and writes nothing if that is all.
         published = {LEADER_KEY: self._unit.name, SECRET_ID_KEY: str(secret_id)}
-        if not published.items() <= self._published.items():
-            peers.data[self._app].update(published)
+        peers.data[self._app].update(published)
 
     def credentials(self, *, refresh: bool = False) -> Credentials | None:
         """Read the credentials, as any unit may.

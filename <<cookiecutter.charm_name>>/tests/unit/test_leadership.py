@@ -90,6 +90,27 @@ def test_a_follower_keeps_quiet_before_the_leader_has_published(unit: units.Unit
     assert unit.configuration is None
 
 
+def test_a_follower_leaves_a_secret_alone_that_is_not_announced(unit: units.Unit):
+    """Juju logs an ERROR for each unit that asks for a secret before there is one."""
+    state = unit.state(leader=False, databag={"leader": OTHER}, secret=units.make_secret())
+
+    unit.run("peers_changed", state)
+
+    assert unit.configuration is None
+
+
+def test_a_reconcile_logs_what_it_decided_from(unit: units.Unit):
+    secret = units.make_secret()
+    databag = {"leader": OTHER, "credentials-id": secret.id}
+
+    unit.run("secret_rotate", unit.state(leader=False, databag=databag, secret=secret))
+
+    assert [line.message for line in unit.context.juju_log if line.level == "INFO"] == [
+        "leadership moved on; Juju asks the new leader to rotate",
+        f"reconcile with Settings(leader='{OTHER}', log_level='info'), workload available: True",
+    ]
+
+
 def test_a_unit_never_writes_to_its_own_databag(unit: units.Unit):
     """An answer from each unit would turn one failover into N squared events."""
     secret = units.make_secret()

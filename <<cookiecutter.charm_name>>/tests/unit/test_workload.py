@@ -16,6 +16,9 @@ from ops import pebble
 <% endif %>
 
 ME = f"{units.APP}/0"
+<% if cookiecutter.substrate == "machine" %>
+SERVICE = f"{units.APP}-workload"
+<% endif %>
 
 
 @pytest.fixture
@@ -63,15 +66,15 @@ def test_a_hook_that_is_cut_short_leaves_no_service_with_old_settings(
     assert not unit.systemd.running
     unit.run("update_status", changed)
 
-    assert unit.systemd.running
+    assert unit.systemd.running == {SERVICE}
 
 
 def test_a_stopped_service_is_started_again(unit: units.Unit, configured: units.testing.State):
-    unit.systemd.running = False
+    unit.systemd.running.clear()
 
     state = unit.run("update_status", configured)
 
-    assert unit.systemd.running
+    assert unit.systemd.running == {SERVICE}
     assert state.unit_status == units.testing.ActiveStatus()
 
 
@@ -79,7 +82,7 @@ def test_install_makes_a_service_that_starts_at_boot(unit: units.Unit):
     unit.run("install", unit.state(leader=False, peers=False, available=False))
 
     assert "ExecStart=/bin/sleep infinity" in unit.unit_file.read_text()
-    assert unit.systemd.enabled
+    assert unit.systemd.enabled == {SERVICE}
     assert not unit.systemd.running
 
 
@@ -93,6 +96,7 @@ def test_upgrade_restarts_a_service_that_the_new_revision_changes(
     unit.run("upgrade_charm", configured)
 
     assert "ExecStart=/bin/sleep infinity" in unit.unit_file.read_text()
+    assert unit.systemd.running == {SERVICE}
     assert unit.interruptions == before + 1
 
 

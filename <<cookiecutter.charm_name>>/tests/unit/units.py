@@ -57,34 +57,34 @@ OTHERS = [
 
 
 class FakeSystemd:
-    """The part of charmlibs.systemd that the workload uses, for one service."""
+    """The part of charmlibs.systemd that the workload uses."""
 
     def __init__(self):
-        self.enabled = False
-        self.running = False
+        self.enabled: set[str] = set()
+        self.running: set[str] = set()
         self.interruptions = 0
 
     def daemon_reload(self):
         pass
 
     def service_enable(self, service: str):
-        self.enabled = True
+        self.enabled.add(service)
 
     def service_disable(self, service: str):
-        self.enabled = False
+        self.enabled.discard(service)
 
     def service_running(self, service: str):
-        return self.running
+        return service in self.running
 
     def service_start(self, service: str):
-        self.running = True
+        self.running.add(service)
 
     def service_restart(self, service: str):
-        self.running = True
+        self.running.add(service)
         self.interruptions += 1
 
     def service_stop(self, service: str):
-        self.running = False
+        self.running.discard(service)
         self.interruptions += 1
 <% endif %>
 
