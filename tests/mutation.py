@@ -38,6 +38,7 @@ cli()
 def test_the_unit_tests_kill_all_mutants_but_the_listed(
     oven: baking.Oven, tmp_path: pathlib.Path, substrate: str
 ):
+    """survivors.toml lists those that live, each with the reason."""
     charm = tmp_path / "charm"
     shutil.copytree(oven.bake({"substrate": substrate}), charm)
     with (charm / "pyproject.toml").open("a") as file:

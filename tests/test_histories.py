@@ -133,6 +133,13 @@ class History(stateful.RuleBasedStateMachine):
             return
         self.run(data.draw(strategies.sampled_from(self.up)), event)
 
+    @stateful.precondition(lambda self: self.app.secrets and self.app.leader in self.up)
+    @stateful.rule(event=strategies.sampled_from(sorted(ROTATING)))
+    def rotate(self, event: str):
+        """The leader rotates, whichever revision it tracks."""
+        assert self.app.leader is not None
+        self.run(self.app.leader, event)
+
     @stateful.precondition(lambda self: self.app.units)
     @stateful.rule(data=strategies.data())
     def settle(self, data: strategies.DataObject):
