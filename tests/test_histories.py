@@ -23,7 +23,7 @@ SETTINGS = hypothesis.settings(
     derandomize=True,
     max_examples=40,
     stateful_step_count=30,
-    suppress_health_check=list(hypothesis.HealthCheck),
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 MOST_UNITS = 5
 ROTATING = {"secret_rotate", "secret_expired", "rotate-credentials"}
@@ -182,6 +182,17 @@ class History(stateful.RuleBasedStateMachine):
             assert app.databag == {
                 "leader": f"{units.APP}/{number}",
                 "credentials-id": next(iter(app.secrets)),
+            }
+        if (
+            app.databag
+            and self.log_level != "loud"
+            and event not in ("install", "show-leadership")
+        ):
+            assert app.units[number].configuration == {
+                "leader": app.databag["leader"],
+                "username": "admin",
+                "password": after[-1]["password"],
+                "log_level": self.log_level,
             }
         assert len(app.secrets) <= 1
         assert after[: len(before)] == before
