@@ -15,7 +15,7 @@ import logging
 import pathlib
 import traceback
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import ops
 import pytest
@@ -78,7 +78,8 @@ class Run:
                 revision = 0 if event == "secret_remove" else 1
                 self.committed = unit.run(event, state, revision=revision)
             except testing.ActionFailed as e:
-                self.committed = e.state
+                # ops types it as Harness's state, which has the same name.
+                self.committed = cast(testing.State, e.state)
             except testing.errors.UncaughtCharmError as e:
                 self.error = e.__cause__
 
