@@ -13,6 +13,7 @@ See https://documentation.ubuntu.com/juju/3.6/reference/unit/#leader-unit
 
 import dataclasses
 import hashlib
+import os
 import secrets
 
 import ops
@@ -36,7 +37,7 @@ class NoCredentialsError(Exception):
 class Credentials:
     """The user name and password that every unit of the application shares."""
 
-    username: str
+    username: str = dataclasses.field(repr=False)
     password: str = dataclasses.field(repr=False)
 
     @property
@@ -52,10 +53,11 @@ class Leadership:
         self._model = charm.model
         self._app = charm.app
         self._unit = charm.unit
+        self._secret: ops.Secret | None = None
 
     @property
     def has_peers(self) -> bool:
-        """Whether the peer relation exists; Juju makes it right after install."""
+        """Whether the peer relation can be used, which it can right after install."""
         return self._peers is not None
 
     @property
@@ -86,9 +88,9 @@ class Leadership:
             # A secret that is fetched by label doesn't know its id; fetching it by id and label
             # instead would relabel it.
             secret_id = secret.get_info().id
+        # ops leaves out what is published already, and writes nothing if that is all.
         published = {LEADER_KEY: self._unit.name, SECRET_ID_KEY: str(secret_id)}
-        if not published.items() <= self._published.items():
-            peers.data[self._app].update(published)
+        peers.data[self._app].update(published)
 
     def credentials(self, *, refresh: bool = False) -> Credentials | None:
         """Read the credentials, as any unit may.
@@ -131,6 +133,7 @@ class Leadership:
         if expired_revision is not None and secret.get_info().revision > expired_revision:
             return
         secret.set_content(content)
+        self._secret = None  # It has learnt its id; see publish.
 
     def remove_revision(self, secret: ops.Secret, revision: int) -> None:
         """Ensure, on the leader, that an obsolete revision of a secret doesn't pile up."""
@@ -139,6 +142,10 @@ class Leadership:
 
     @property
     def _peers(self) -> ops.Relation | None:
+        # During install, Juju lists the relation already and yet refuses its data; statuses are
+        # collected then too. See https://github.com/canonical/operator/issues/1452
+        if os.environ.get("JUJU_HOOK_NAME") == "install":
+            return None
         return self._model.get_relation(PEERS)
 
     @property
@@ -147,10 +154,13 @@ class Leadership:
         return dict(self._peers.data[self._app]) if self._peers else {}
 
     def _find_secret(self) -> ops.Secret | None:
-        try:
-            return self._model.get_secret(label=SECRET_LABEL)
-        except ops.SecretNotFoundError:
-            return None
+        """Fetch the secret, once for each event that finds it."""
+        if self._secret is None:
+            try:
+                self._secret = self._model.get_secret(label=SECRET_LABEL)
+            except ops.SecretNotFoundError:
+                return None
+        return self._secret
 
 
 def _generate() -> dict[str, str]:

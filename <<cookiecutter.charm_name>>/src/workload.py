@@ -62,7 +62,7 @@ class Settings:
     """What the workload is told."""
 
     leader: str
-    username: str
+    username: str = dataclasses.field(repr=False)
     password: str = dataclasses.field(repr=False)
     log_level: str
 
@@ -119,6 +119,11 @@ class Workload:
         """Whether Pebble answers."""
         return self._container.can_connect()
 
+    def stop(self) -> None:
+        """Ensure that the service doesn't run."""
+        if self.is_running():
+            self._container.stop(SERVICE)
+
     def is_running(self) -> bool:
         """Whether the service runs."""
         service = self._container.get_services(SERVICE).get(SERVICE)
@@ -149,21 +154,20 @@ class Workload:
             ops.pebble.ConnectionError: if Pebble goes away meanwhile.
 <% endif %>
         """
-<% if cookiecutter.substrate == "machine" %>
         if not self.is_configured(settings):
+            # Stopped before its file changes, the service can't be left running with old settings
+            # by a hook that is cut short: the next one finds it stopped, and starts it.
+            self.stop()
+<% if cookiecutter.substrate == "machine" %>
             new = self._config.with_name(f"{self._config.name}.new")
             new.unlink(missing_ok=True)
             new.touch(mode=0o600)
-            new.write_text(settings.render(), mode=0o600)
+            new.write_text(settings.render())
             new.replace(self._config)
-            systemd.service_restart(SERVICE)
-        elif not self.is_running():
+        if not self.is_running():
             systemd.service_start(SERVICE)
 <% else %>
-        changed = pathops.ensure_contents(self._config, settings.render(), mode=0o600)
+            pathops.ensure_contents(self._config, settings.render(), mode=0o600)
         self._container.add_layer(SERVICE, LAYER, combine=True)
-        if changed:
-            self._container.restart(SERVICE)
-        else:
-            self._container.replan()
+        self._container.replan()
 <% endif %>

@@ -35,7 +35,8 @@ def test_rotate_on_a_follower_names_the_command_that_works(unit: units.Unit, exi
     with pytest.raises(testing.ActionFailed) as failed:
         unit.run("rotate-credentials", unit.state(leader=False, databag=databag, secret=secret))
 
-    assert f"juju run {units.APP}/leader rotate-credentials" in failed.value.message
+    command = f"juju run {units.APP}/leader rotate-credentials"
+    assert failed.value.message == f"{ME} is not the leader; run: {command}"
     if secret:
         assert secret.latest_content == units.CONTENT
 
@@ -44,7 +45,8 @@ def test_rotate_before_there_are_credentials_says_so(unit: units.Unit):
     with pytest.raises(testing.ActionFailed) as failed:
         unit.run("rotate-credentials", unit.state(leader=True, peers=False))
 
-    assert "no leader has made the credentials yet" in failed.value.message
+    problem = "no leader has made the credentials yet"
+    assert failed.value.message == f"{problem}; wait until {ME} is active"
 
 
 @pytest.mark.parametrize("leader", (True, False))
@@ -76,6 +78,19 @@ def test_show_leadership_tells_a_workload_that_lags_behind(unit: units.Unit):
     assert unit.context.action_results is not None
     assert unit.context.action_results["leader"] == f"{units.APP}/2"
     assert unit.context.action_results["workload-configured"] == "false"
+
+
+def test_show_leadership_moves_on_to_no_other_revision(unit: units.Unit):
+    """Looking changes nothing: the unit moves on when it reconciles."""
+    secret = units.make_secret(latest={**units.CONTENT, "password": "second"})
+    databag = {"leader": OTHER, "credentials-id": secret.id}
+
+    state = unit.state(leader=False, databag=databag, secret=secret)
+    state = unit.run("show-leadership", state)
+
+    assert units.get_secret(state).tracked_content == units.CONTENT
+    assert unit.context.action_results is not None
+    assert unit.context.action_results["credentials-fingerprint"] == "849a84b89491"
 
 
 def test_show_leadership_before_anything_is_published(unit: units.Unit):

@@ -9,6 +9,9 @@ import pytest
 import units
 from ops import testing
 
+import leadership
+import workload
+
 ME, OTHER = f"{units.APP}/0", f"{units.APP}/1"
 
 
@@ -27,6 +30,17 @@ def test_each_secret_gets_a_password_of_its_own(unit: units.Unit):
     two = units.get_secret(unit.run("leader_elected", unit.state(leader=True)))
 
     assert one.latest_content["password"] != two.latest_content["password"]
+
+
+def test_credentials_and_settings_print_without_what_is_secret():
+    """Whoever adds a log line may pass either."""
+    credentials = leadership.Credentials("the-user", "the-password")
+    settings = workload.Settings(ME, "the-user", "the-password", "info")
+
+    printed = f"{credentials!r} {settings!r}"
+
+    assert "the-user" not in printed
+    assert "the-password" not in printed
 
 
 @pytest.mark.parametrize("leader", (True, False))

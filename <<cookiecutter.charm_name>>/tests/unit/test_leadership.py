@@ -3,6 +3,8 @@
 
 """Who leads, as every unit learns it from the peer relation."""
 
+import pathlib
+
 import pytest
 import units
 
@@ -41,14 +43,14 @@ def test_reconciling_twice_equals_once(unit: units.Unit, event: str, leader: boo
     secret = units.make_secret()
     databag = {"leader": ME if leader else OTHER, "credentials-id": secret.id}
     once = unit.run(event, unit.state(leader=leader, databag=databag, secret=secret))
-    configuration, restarts = unit.configuration, unit.restarts
+    configuration = unit.configuration
 
     twice = unit.run("update_status", once)
 
     assert units.get_databag(twice) == units.get_databag(once)
     assert units.get_secret(twice).latest_content == units.get_secret(once).latest_content
     assert unit.configuration == configuration
-    assert unit.restarts == restarts == 1
+    assert unit.interruptions == 0
 
 
 @pytest.mark.parametrize("leader", (True, False))
@@ -88,6 +90,27 @@ def test_a_follower_keeps_quiet_before_the_leader_has_published(unit: units.Unit
     assert unit.configuration is None
 
 
+def test_a_follower_leaves_a_secret_alone_that_is_not_announced(unit: units.Unit):
+    """Juju logs an ERROR for each unit that asks for a secret before there is one."""
+    state = unit.state(leader=False, databag={"leader": OTHER}, secret=units.make_secret())
+
+    unit.run("peers_changed", state)
+
+    assert unit.configuration is None
+
+
+def test_a_reconcile_logs_what_it_decided_from(unit: units.Unit):
+    secret = units.make_secret()
+    databag = {"leader": OTHER, "credentials-id": secret.id}
+
+    unit.run("secret_rotate", unit.state(leader=False, databag=databag, secret=secret))
+
+    assert [line.message for line in unit.context.juju_log if line.level == "INFO"] == [
+        "leadership moved on; Juju asks the new leader to rotate",
+        f"reconcile with Settings(leader='{OTHER}', log_level='info'), workload available: True",
+    ]
+
+
 def test_a_unit_never_writes_to_its_own_databag(unit: units.Unit):
     """An answer from each unit would turn one failover into N squared events."""
     secret = units.make_secret()
@@ -99,17 +122,13 @@ def test_a_unit_never_writes_to_its_own_databag(unit: units.Unit):
     assert units.get_peers(state).local_unit_data == default
 
 
-def test_a_departing_unit_leaves_its_workload_as_it_is(unit: units.Unit, tmp_path):
+def test_a_departing_unit_leaves_its_workload_as_it_is(tmp_path: pathlib.Path):
     """A unit that goes has nothing left to follow: stop and remove run next."""
     leaving = units.Unit(2, tmp_path)
     secret = units.make_secret()
-    state = leaving.state(
-        leader=False, databag={"leader": ME, "credentials-id": secret.id}, secret=secret
-    )
+    databag = {"leader": ME, "credentials-id": secret.id}
 
-    event = leaving.context.on.relation_departed(
-        units.get_peers(state), remote_unit=0, departing_unit=2
-    )
-    leaving.context.run(event, state)
+    state = leaving.state(leader=False, databag=databag, secret=secret)
+    leaving.run("peers_departed", state, departing=2)
 
     assert leaving.configuration is None

@@ -31,6 +31,17 @@ def test_waiting_for_the_peer_relation(unit: units.Unit, leader: bool):
     assert state.app_status == (waiting if leader else testing.UnknownStatus())
 
 
+@pytest.mark.parametrize("leader", (True, False))
+def test_install_leaves_the_peer_relation_alone(unit: units.Unit, leader: bool):
+    """Juju lists the relation during install, and refuses its data."""
+    secret = units.make_secret()
+    databag = {"leader": OTHER, "credentials-id": secret.id}
+
+    state = unit.run("install", unit.state(leader=leader, databag=databag, secret=secret))
+
+    assert state.unit_status == testing.WaitingStatus("waiting for the peer relation")
+
+
 def test_waiting_for_the_leader(unit: units.Unit):
     state = unit.run("start", unit.state(leader=False))
 

@@ -4,14 +4,21 @@
 """The workload: its file, its service, and when the service restarts."""
 
 import stat
+<% if cookiecutter.substrate == "kubernetes" %>
+from typing import Any
+<% endif %>
 
 import pytest
 import units
 <% if cookiecutter.substrate == "kubernetes" %>
+from charmlibs import pathops
 from ops import pebble
 <% endif %>
 
 ME = f"{units.APP}/0"
+<% if cookiecutter.substrate == "machine" %>
+SERVICE = f"{units.APP}-workload"
+<% endif %>
 
 
 @pytest.fixture
@@ -31,27 +38,43 @@ def test_the_file_is_closed_to_others(unit: units.Unit):
 def test_a_changed_option_is_applied_with_one_restart(
     unit: units.Unit, configured: units.testing.State
 ):
-    before = unit.restarts
-    secret = units.get_secret(configured)
-    databag = units.get_databag(configured)
+    changed = units.dataclasses.replace(configured, config={"log-level": "debug"})
 
-    unit.run(
-        "config_changed",
-        unit.state(leader=True, databag=databag, secret=secret, log_level="debug"),
-    )
+    state = unit.run("config_changed", changed)
 
     assert unit.configuration is not None
     assert unit.configuration["log_level"] == "debug"
-    assert unit.restarts == before + 1
+    assert unit.interruptions == 1
+    assert state.unit_status == units.testing.ActiveStatus()
 <% if cookiecutter.substrate == "machine" %>
 
 
+def test_a_hook_that_is_cut_short_leaves_no_service_with_old_settings(
+    unit: units.Unit, configured: units.testing.State, monkeypatch: pytest.MonkeyPatch
+):
+    """The next hook finds the new file in place, which doesn't tell what is running."""
+    changed = units.dataclasses.replace(configured, config={"log-level": "debug"})
+
+    def fail(service: str):
+        raise RuntimeError("the hook is cut short")
+
+    monkeypatch.setattr(unit.systemd, "service_start", fail)
+    with pytest.raises(units.testing.errors.UncaughtCharmError):
+        unit.run("config_changed", changed)
+    monkeypatch.undo()
+
+    assert not unit.systemd.running
+    unit.run("update_status", changed)
+
+    assert unit.systemd.running == {SERVICE}
+
+
 def test_a_stopped_service_is_started_again(unit: units.Unit, configured: units.testing.State):
-    unit.systemd.running = False
+    unit.systemd.running.clear()
 
     state = unit.run("update_status", configured)
 
-    assert unit.systemd.running
+    assert unit.systemd.running == {SERVICE}
     assert state.unit_status == units.testing.ActiveStatus()
 
 
@@ -59,7 +82,7 @@ def test_install_makes_a_service_that_starts_at_boot(unit: units.Unit):
     unit.run("install", unit.state(leader=False, peers=False, available=False))
 
     assert "ExecStart=/bin/sleep infinity" in unit.unit_file.read_text()
-    assert unit.systemd.enabled
+    assert unit.systemd.enabled == {SERVICE}
     assert not unit.systemd.running
 
 
@@ -67,13 +90,14 @@ def test_upgrade_restarts_a_service_that_the_new_revision_changes(
     unit: units.Unit, configured: units.testing.State
 ):
     unit.unit_file.write_text("what the old revision installed")
-    before = unit.restarts
+    before = unit.interruptions
 
     unit.run("upgrade_charm", configured)
     unit.run("upgrade_charm", configured)
 
     assert "ExecStart=/bin/sleep infinity" in unit.unit_file.read_text()
-    assert unit.restarts == before + 1
+    assert unit.systemd.running == {SERVICE}
+    assert unit.interruptions == before + 1
 
 
 @pytest.mark.parametrize("event", ["stop", "remove"])
@@ -94,6 +118,24 @@ def test_remove_leaves_nothing_behind(unit: units.Unit, configured: units.testin
     assert list(unit.etc.iterdir()) == []
     assert not unit.systemd.enabled
 <% else %>
+
+
+def test_the_service_is_stopped_before_its_file_changes(
+    unit: units.Unit, configured: units.testing.State, monkeypatch: pytest.MonkeyPatch
+):
+    """A hook that is cut short in between leaves no service that runs with old settings."""
+    changed = units.dataclasses.replace(configured, config={"log-level": "debug"})
+    interruptions: list[int] = []
+    write = pathops.ensure_contents
+
+    def watch(*args: Any, **kwargs: Any) -> bool:
+        interruptions.append(unit.interruptions)
+        return write(*args, **kwargs)
+
+    monkeypatch.setattr(pathops, "ensure_contents", watch)
+    unit.run("config_changed", changed)
+
+    assert interruptions == [1]
 
 
 def test_a_stopped_service_is_started_again(unit: units.Unit, configured: units.testing.State):

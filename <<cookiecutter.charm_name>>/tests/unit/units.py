@@ -57,34 +57,35 @@ OTHERS = [
 
 
 class FakeSystemd:
-    """The part of charmlibs.systemd that the workload uses, for one service."""
+    """The part of charmlibs.systemd that the workload uses."""
 
     def __init__(self):
-        self.enabled = False
-        self.running = False
-        self.restarts = 0
+        self.enabled: set[str] = set()
+        self.running: set[str] = set()
+        self.interruptions = 0
 
     def daemon_reload(self):
         pass
 
     def service_enable(self, service: str):
-        self.enabled = True
+        self.enabled.add(service)
 
     def service_disable(self, service: str):
-        self.enabled = False
+        self.enabled.discard(service)
 
     def service_running(self, service: str):
-        return self.running
+        return service in self.running
 
     def service_start(self, service: str):
-        self.running = True
+        self.running.add(service)
 
     def service_restart(self, service: str):
-        self.running = True
-        self.restarts += 1
+        self.running.add(service)
+        self.interruptions += 1
 
     def service_stop(self, service: str):
-        self.running = False
+        self.running.discard(service)
+        self.interruptions += 1
 <% endif %>
 
 
@@ -101,7 +102,7 @@ class Unit:
         self.unit_file = self.etc / f"{APP}-workload.service"
         self.systemd = FakeSystemd()
 <% else %>
-        self.restarts = 0
+        self.interruptions = 0
 <% endif %>
 
     def state(
@@ -145,13 +146,16 @@ class Unit:
             config={"log-level": log_level},
         )
 
-    def run(self, event: str, state: testing.State, *, revision: int = 1) -> testing.State:
+    def run(
+        self, event: str, state: testing.State, *, revision: int = 1, departing: int = 9
+    ) -> testing.State:
         """Run the charm for an event and return what it leaves behind.
 
         Args:
             event: A name from RECONCILING or OTHERS.
             state: What Juju shows to the unit.
             revision: The revision that secret-expired or secret-remove is about.
+            departing: The number of the unit that peers-relation-departed is about.
         """
         with pytest.MonkeyPatch.context() as patch:
 <% if cookiecutter.substrate == "machine" %>
@@ -159,23 +163,23 @@ class Unit:
             patch.setattr(workload, "UNIT_FILE", str(self.unit_file))
             patch.setattr(workload, "systemd", self.systemd)
 <% else %>
-            restart = ops.Container.restart
+            stop = ops.Container.stop
 
-            def count_restart(container: ops.Container, *services: str):
-                self.restarts += 1
-                restart(container, *services)
+            def count_stop(container: ops.Container, *services: str):
+                self.interruptions += 1
+                stop(container, *services)
 
-            patch.setattr(ops.Container, "restart", count_restart)
+            patch.setattr(ops.Container, "stop", count_stop)
 <% endif %>
             if event == "secret_changed":
                 state = _with_unowned_secret(state)
-            return self.context.run(self._event(event, state, revision), state)
+            return self.context.run(self._event(event, state, revision, departing), state)
 
 <% if cookiecutter.substrate == "machine" %>
     @property
-    def restarts(self) -> int:
-        """How often the charm has restarted the workload."""
-        return self.systemd.restarts
+    def interruptions(self) -> int:
+        """How often the charm has stopped or restarted the workload."""
+        return self.systemd.interruptions
 
 <% endif %>
     @property
@@ -183,7 +187,7 @@ class Unit:
         """What the workload's configuration file says, if there is one."""
         return json.loads(self.config_file.read_text()) if self.config_file.exists() else None
 
-    def _event(self, event: str, state: testing.State, revision: int):
+    def _event(self, event: str, state: testing.State, revision: int, departing: int):
         on = self.context.on
         match event:
             case "peers_created":
@@ -191,7 +195,8 @@ class Unit:
             case "peers_changed":
                 return on.relation_changed(get_peers(state), remote_unit=9)
             case "peers_departed":
-                return on.relation_departed(get_peers(state), remote_unit=9, departing_unit=9)
+                peers = get_peers(state)
+                return on.relation_departed(peers, remote_unit=9, departing_unit=departing)
             case "secret_changed":
                 return on.secret_changed(OTHER_SECRET if state.leader else get_secret(state))
             case "secret_rotate":
