@@ -78,14 +78,11 @@ class Leadership:
         peers = self._peers
         if peers is None or not self._unit.is_leader():
             return
-        secret = self._find_secret()
-        if secret is None:
-            secret = self._app.add_secret(_generate(), label=SECRET_LABEL)
-            secret_id = secret.id
-        else:
-            # A secret that is fetched by label doesn't know its id; fetching it by id and label
-            # instead would relabel it.
-            secret_id = secret.get_info().id
+        secret = self._find_secret() or self._app.add_secret(_generate(), label=SECRET_LABEL)
+        # A secret that is fetched by label doesn't know its id; fetching it by id and label
+        # instead would relabel it. A new secret gives its id in another form than later on, and
+        # publishing both would tell every unit of a change that is none.
+        secret_id = secret.get_info().id
         published = {LEADER_KEY: self._unit.name, SECRET_ID_KEY: str(secret_id)}
         if not published.items() <= self._published.items():
             peers.data[self._app].update(published)
