@@ -133,7 +133,8 @@ class << cookiecutter.__class_name >>(ops.CharmBase):
             event.fail(f"{e}; wait until {self.unit.name} is active")
             return
         self._reconcile()
-        event.set_results(self._describe_leadership())
+        # Without a refresh, Juju goes on giving the old content to the hook that changed it.
+        event.set_results(self._describe_leadership(refresh=True))
 
     def _on_show_leadership_action(self, event: ops.ActionEvent) -> None:
         """Show what this unit knows of the leader and the credentials."""
@@ -200,9 +201,9 @@ class << cookiecutter.__class_name >>(ops.CharmBase):
             log_level=config.log_level,
         )
 
-    def _describe_leadership(self) -> dict[str, str]:
-        credentials = self.leadership.credentials()
-        settings = self._settings()
+    def _describe_leadership(self, *, refresh: bool = False) -> dict[str, str]:
+        credentials = self.leadership.credentials(refresh=refresh)
+        settings = self._settings(refresh=refresh)
         configured = settings is not None and self.workload.is_configured(settings)
         return {
             "leader": self.leadership.leader or "",
