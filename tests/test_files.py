@@ -43,6 +43,7 @@ FILES = {
     "tests/integration/test_leadership.py",
     "tests/unit/conftest.py",
     "tests/unit/test_actions.py",
+    "tests/unit/test_convergence.py",
     "tests/unit/test_credentials.py",
     "tests/unit/test_leadership.py",
     "tests/unit/test_status.py",
