@@ -49,11 +49,10 @@ class Controller:
         self._python = python
         self._contexts: dict[str, hookcommands.Context] = {}
         # The path of a socket is short, and that of a test's folder is not.
-        self._folder_of_socket = pathlib.Path(tempfile.mkdtemp(prefix="juju-"))
-        self._server = _Server(str(self._folder_of_socket / "socket"), self)
+        self._run_folder = pathlib.Path(tempfile.mkdtemp(prefix="juju-"))
         self.log = folder / "juju.log"
         self.environment = {
-            "JUJU_SIMULATION_SOCKET": str(self._folder_of_socket / "socket"),
+            "JUJU_SIMULATION_SOCKET": str(self._run_folder / "socket"),
             "JUJU_SIMULATION_LOG": str(self.log),
         }
         hosts.install_programs(folder / "cli", ("juju",), "client.py")
@@ -65,6 +64,7 @@ class Controller:
 
     def __enter__(self) -> Controller:
         """Start answering."""
+        self._server = _Server(str(self._run_folder / "socket"), self)
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
         return self
 
@@ -74,7 +74,7 @@ class Controller:
             host.stop()
         self._server.shutdown()
         self._server.server_close()
-        shutil.rmtree(self._folder_of_socket)
+        shutil.rmtree(self._run_folder)
         if self._server.errors:
             raise self._server.errors[0]
 

@@ -158,8 +158,7 @@ class Context:
     def _relation_get(self, options: argparse.Namespace, stdin: str) -> str:
         self._check_relation(options.relation)
         if options.app:
-            # An application's own databag is closed to its followers, but on a peer relation.
-            settings = self.read_databag()
+            settings = self._model.read_databag(self.unit) | self._app_settings
         elif options.unit == self.unit.name:
             settings = self.unit.databag | self._unit_settings
         elif options.unit in self.unit.peers:
@@ -167,10 +166,6 @@ class Context:
         else:
             raise model.RefusedError(f'cannot read settings for unit "{options.unit}": not found')
         return json.dumps(settings if options.key == "-" else settings.get(options.key))
-
-    def read_databag(self) -> dict[str, str]:
-        """Return the application's databag as this unit sees it, own writes included."""
-        return self._model.databag | self._app_settings
 
     def _relation_set(self, options: argparse.Namespace, stdin: str) -> None:
         self._check_relation(options.relation)

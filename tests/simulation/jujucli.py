@@ -182,7 +182,7 @@ def _unit_status(juju: model.Model, unit: model.Unit) -> dict[str, object]:
         "workload-status": {"current": current, "message": message, "since": WHEN},
         "juju-status": {"current": unit.agent, "since": WHEN},
     }
-    return status | ({"leader": True} if juju.is_leader(unit) else {})
+    return status | ({"leader": True} if juju.is_shown_as_leader(unit) else {})
 
 
 def _unit(simulated: controller.Controller, name: str) -> model.Unit:

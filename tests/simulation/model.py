@@ -159,6 +159,14 @@ class Model:
         """Whether Juju says that the unit leads."""
         return self.leader == unit.name
 
+    def is_shown_as_leader(self, unit: Unit) -> bool:
+        """Whether the status says that the unit leads."""
+        return self.is_leader(unit)
+
+    def read_databag(self, unit: Unit) -> dict[str, str]:
+        """Return the application's databag, which every unit may read on a peer relation."""
+        return self.databag
+
     def loses(self, command: str) -> bool:
         """Whether a command over juju ssh has no effect; a faulty model's may."""
         return False
