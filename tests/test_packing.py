@@ -16,6 +16,7 @@ FILES = {
     "actions.yaml",
     "config.yaml",
     "dispatch",
+    "icon.svg",
     "manifest.yaml",
     "metadata.yaml",
     "src/charm.py",
