@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import pathlib
 from collections.abc import Iterator
 
 import pytest
 
-from tests import baking, matrix, pythons
+from tests import baking, matrix, packing, pythons
 
 
 def pytest_report_header() -> list[str]:
@@ -33,3 +35,20 @@ def cookiecutter_config(tmp_path_factory: pytest.TempPathFactory) -> Iterator[No
 def oven(tmp_path_factory: pytest.TempPathFactory) -> baking.Oven:
     """Return an oven whose charms are for reading only."""
     return baking.Oven(tmp_path_factory.mktemp("oven"))
+
+
+@pytest.fixture(scope="session")
+def packer(oven: baking.Oven, tmp_path_factory: pytest.TempPathFactory) -> packing.Packer:
+    """Return a packer whose charms are for reading only."""
+    if problem := packing.problem():
+        pytest.skip(problem)
+    root = tmp_path_factory.getbasetemp()
+    # Workers of pytest-xdist have a folder each, in the session's.
+    session = root.parent if "PYTEST_XDIST_WORKER" in os.environ else root
+    return packing.Packer(oven, session / "packed")
+
+
+@pytest.fixture(scope="session")
+def tox_folder(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """Return a folder in which the tox of many charms keeps one environment for all."""
+    return tmp_path_factory.mktemp("tox")

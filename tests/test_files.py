@@ -44,6 +44,7 @@ FILES = {
     "tests/unit/application.py",
     "tests/unit/conftest.py",
     "tests/unit/test_actions.py",
+    "tests/unit/test_convergence.py",
     "tests/unit/test_credentials.py",
     "tests/unit/test_failover.py",
     "tests/unit/test_leadership.py",

@@ -14,6 +14,7 @@ See https://documentation.ubuntu.com/juju/3.6/reference/unit/#leader-unit
 import dataclasses
 import hashlib
 import os
+import re
 import secrets
 
 import ops
@@ -82,14 +83,16 @@ class Leadership:
             return
         secret = self._find_secret()
         if secret is None:
-            secret = self._app.add_secret(_generate(), label=SECRET_LABEL)
-            secret_id = secret.id
+            uri = self._app.add_secret(_generate(), label=SECRET_LABEL).id
         else:
             # A secret that is fetched by label doesn't know its id; fetching it by id and label
             # instead would relabel it.
-            secret_id = secret.get_info().id
+            uri = secret.get_info().id
+        # ops says secret:ID of a new secret and secret://MODEL/ID of an old one, and publishing
+        # both would tell every unit of a change that is none.
+        secret_id = "secret:" + re.split("[:/]", str(uri))[-1]
         # ops leaves out what is published already, and writes nothing if that is all.
-        published = {LEADER_KEY: self._unit.name, SECRET_ID_KEY: str(secret_id)}
+        published = {LEADER_KEY: self._unit.name, SECRET_ID_KEY: secret_id}
         peers.data[self._app].update(published)
 
     def credentials(self, *, refresh: bool = False) -> Credentials | None:

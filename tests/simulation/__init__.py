@@ -1,0 +1,18 @@
+"""A simulated Juju, in which packed charms are dispatched and integration tests run.
+
+=============  ====================================================================================
+model.py       one application: its units, lease, peer databag, secret, actions; which hook is next
+hookcommands   what a hook may ask and write, buffered until it exits 0, refused as Juju refuses
+hosts.py       where a unit runs: a machine, or a pod whose containers run a real Pebble each
+controller.py  joins these, and answers the processes below over one socket
+jujucli.py     the part of the juju command that the generated integration tests use
+programs/      what other processes run: the commands' client, the unit agent, systemctl
+place.py       a mount namespace, so that units don't share /etc
+=============  ====================================================================================
+
+Real: the packed charm, its dispatch, its Python and virtual environment, files, Pebble and its
+command, the generated tests, jubilant and its plugin. Simulated: everything of Juju, Kubernetes
+and systemd. Not simulated: relations but the peer one, storage, networking, resources' content,
+upgrades of Juju, more than one application, update-status, and secret backends. A lease lasts
+seconds instead of a minute.
+"""

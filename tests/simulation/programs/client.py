@@ -1,0 +1,33 @@
+"""Be the juju command or a hook command, by the name that this is started as.
+
+It hands its arguments to the simulation, and prints what comes back, as Juju's own hook commands
+do with the unit agent. A dispatch runs a dozen of these, so this imports next to nothing.
+"""
+
+import _socket
+import os
+import sys
+
+
+def main() -> None:
+    """Run one command."""
+    command = os.path.basename(sys.argv[0])
+    # relation-set reads its settings from here; nothing else reads standard input.
+    stdin = sys.stdin.read() if "-" in sys.argv and command == "relation-set" else ""
+    context = os.environ.get("JUJU_CONTEXT_ID", "")
+    question = "\0".join([context, command, stdin, *sys.argv[1:]])
+    connection = _socket.socket(_socket.AF_UNIX)
+    connection.connect(os.environ["JUJU_SIMULATION_SOCKET"])
+    data = question.encode()
+    while data:
+        data = data[connection.send(data) :]
+    connection.shutdown(_socket.SHUT_WR)
+    answer = b"".join(iter(lambda: connection.recv(65536), b"")).decode()
+    code, stdout, stderr = answer.split("\0")
+    sys.stdout.write(stdout)
+    sys.stderr.write(stderr)
+    sys.exit(int(code))
+
+
+if __name__ == "__main__":
+    main()
