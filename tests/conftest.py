@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests import baking, matrix, packing, pythons
+from tests import baking, matrix, packing, pythons, skips
 
 
 def pytest_report_header() -> list[str]:
@@ -18,6 +18,19 @@ def pytest_report_header() -> list[str]:
         for base, version in matrix.PYTHONS.items()
         if not pythons.find(version)
     ]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail CI on a skip for a reason that tests/skips.py doesn't name."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None or "CI" not in os.environ:
+        return
+    for report in reporter.stats.get("skipped", []):
+        reason = report.longrepr[2].removeprefix("Skipped: ")
+        if reason not in skips.EXPLAINED:
+            reporter.write_line(f"CI must not skip {report.nodeid}: {reason}", red=True)
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.fixture(scope="session", autouse=True)

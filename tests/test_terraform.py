@@ -13,12 +13,9 @@ import hcl2
 import pytest
 import yaml
 
-from tests import baking, matrix
+from tests import baking, matrix, skips
 
 FUNCTIONAL = pytest.mark.parametrize("variant", matrix.functional(), ids=matrix.name)
-# The only reasons for which a test here is skipped.
-NO_TERRAFORM = "neither terraform nor tofu is on PATH; install one to check the module's format"
-NO_PROVIDER = "terraform can't get the juju/juju provider here, so it can't validate the module"
 
 TERRAFORM = shutil.which("terraform") or shutil.which("tofu")
 # What juju_application takes, from version 1.0 of the provider on:
@@ -30,7 +27,7 @@ CHARM = {"base", "channel", "name", "revision"}
 def run(*args: str, folder: pathlib.Path) -> subprocess.CompletedProcess[str]:
     """Run terraform in a folder, deaf to what it is told outside of the test."""
     if TERRAFORM is None:
-        pytest.skip(NO_TERRAFORM)
+        pytest.skip(skips.NO_TERRAFORM)
     environment = {
         key: value
         for key, value in os.environ.items()
@@ -83,7 +80,7 @@ def test_terraform_validates_every_module(oven: baking.Oven, tmp_path):
 
         # A provider that is there by dev_overrides needs no init, which wouldn't find it.
         if initialised.returncode and "Missing required provider" in validated.stdout:
-            pytest.skip(NO_PROVIDER)
+            pytest.skip(skips.NO_PROVIDER)
         assert validated.returncode == 0, initialised.stdout + validated.stdout
 
 

@@ -1,0 +1,8 @@
+"""Reasons for which a test may be skipped even in CI: what no machine of CI must carry.
+
+A test that skips for another reason fails CI, so that CI never tests less than it seems to.
+"""
+
+NO_TERRAFORM = "neither terraform nor tofu is on PATH; install one to check the module's format"
+NO_PROVIDER = "terraform can't get the juju/juju provider here, so it can't validate the module"
+EXPLAINED = (NO_TERRAFORM, NO_PROVIDER)
