@@ -123,8 +123,7 @@ def test_leader_and_follower_agree_and_rotate(deployed: controller.Controller):
     leader, follower = start(deployed)
     ((id_, secret),) = deployed.juju.secrets.items()
     first = secret.revisions[1]
-    published = f"secret://{controller.MODEL_UUID}/{id_}"
-    assert deployed.juju.databag == {"leader": LEADER, "credentials-id": published}
+    assert deployed.juju.databag == {"leader": LEADER, "credentials-id": f"secret:{id_}"}
     # Written once, at the election, and told to the follower alone, once.
     assert deployed.juju.databag_version == 1
     assert deployed.juju.history.count((FOLLOWER, "peers-relation-changed")) == 1
