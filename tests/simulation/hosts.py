@@ -19,10 +19,7 @@ from collections.abc import Mapping
 from tests import packing
 from tests.simulation import hookcommands, place
 
-NO_PEBBLE = (
-    "no Pebble: neither `pebble` on PATH nor in Go's bin folder, where "
-    "`go install github.com/canonical/pebble/cmd/pebble@v1.26.0` puts it"
-)
+NO_PEBBLE = "no Pebble: neither `pebble` on PATH nor in Go's bin folder, where .ci/run puts it"
 PROGRAMS = pathlib.Path(__file__).parent / "programs"
 # The interpreter itself, since a virtual environment's takes longer to start.
 PYTHON = pathlib.Path(sys.executable).resolve()
