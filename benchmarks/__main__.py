@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import argparse
 
-from benchmarks import bake, first_green, matrix
+from benchmarks import bake, dispatch, first_green, matrix
 
-BENCHMARKS = {"bake": bake, "first-green": first_green, "matrix": matrix}
+BENCHMARKS = {
+    "bake": bake,
+    "first-green": first_green,
+    "dispatch": dispatch,
+    "matrix": matrix,
+}
 
 parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
 parser.add_argument("name", nargs="*", choices=[*BENCHMARKS, []], default=list(BENCHMARKS))

@@ -77,6 +77,7 @@ class Workload:
 
     def __init__(self):
         self._config = pathops.LocalPath(CONFIG_FILE)
+        self._new_config = pathops.LocalPath(f"{CONFIG_FILE}.new")
         self._unit = pathops.LocalPath(UNIT_FILE)
 
     def install(self) -> None:
@@ -100,6 +101,7 @@ class Workload:
             self._unit.unlink()
             systemd.daemon_reload()
         self._config.unlink(missing_ok=True)
+        self._new_config.unlink(missing_ok=True)
 
     def is_available(self) -> bool:
         """Whether the service is installed."""
@@ -159,11 +161,10 @@ class Workload:
             # by a hook that is cut short: the next one finds it stopped, and starts it.
             self.stop()
 <% if cookiecutter.substrate == "machine" %>
-            new = self._config.with_name(f"{self._config.name}.new")
-            new.unlink(missing_ok=True)
-            new.touch(mode=0o600)
-            new.write_text(settings.render())
-            new.replace(self._config)
+            self._new_config.unlink(missing_ok=True)
+            self._new_config.touch(mode=0o600)
+            self._new_config.write_text(settings.render())
+            self._new_config.replace(self._config)
         if not self.is_running():
             systemd.service_start(SERVICE)
 <% else %>

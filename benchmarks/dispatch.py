@@ -1,0 +1,134 @@
+"""How long does the packed charm take per event, beside init's charm and a bare one?
+
+Each charm is packed by charmcraft and dispatched through the same hook commands, which
+tests/simulation/ plays. Each command costs a process, so the commands are counted.
+"""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import pathlib
+import shutil
+import statistics
+import tempfile
+import time
+
+from benchmarks import bake, timing
+from tests import baking, packing
+from tests.simulation import controller, model
+
+ROUNDS = 15
+VARIANT = {"substrate": "machine", "base": "ubuntu@24.04", "integration_tests": "jubilant"}
+EVENTS = {"update-status": {}, "config-changed": {}, "leader-elected": {}}
+# A charm that observes nothing: what ops itself takes.
+BARE = "import ops\n\nops.main(ops.CharmBase)\n"
+
+
+def pack_template(folder: pathlib.Path) -> pathlib.Path:
+    """Pack a baked charm."""
+    return packing.pack(baking.bake(VARIANT, folder / "baked"), folder / "work", VARIANT["base"])
+
+
+def pack_init(folder: pathlib.Path) -> pathlib.Path:
+    """Pack what `charmcraft init` makes, locked as it asks for."""
+    project = folder / "init"
+    project.mkdir(parents=True)
+    bake.init(VARIANT["substrate"], project)
+    timing.run("uv", "lock", cwd=project)
+    shutil.rmtree(project / ".git", ignore_errors=True)
+    return packing.pack(project, folder / "work", VARIANT["base"])
+
+
+class Contender:
+    """A charm with its own simulated Juju, in which unit 0 leads and unit 1 follows."""
+
+    def __init__(self, name: str, charm: pathlib.Path, folder: pathlib.Path, bare: bool = False):
+        self.name = name
+        juju = model.Model(charm.name.split("_")[0], model.Timing(lease=36000))
+        self._running = controller.Controller(folder, charm, packing.python(VARIANT["base"]), juju)
+        self._bare = bare
+        self._commands: collections.Counter[str] = collections.Counter()
+        self.seconds: dict[tuple[str, str], list[float]] = collections.defaultdict(list)
+        self.commands: dict[tuple[str, str], int] = {}
+
+    def __enter__(self) -> Contender:
+        """Deploy the charm."""
+        running = self._running.__enter__()
+        answer = running.run
+
+        def count(context: str, command: str, stdin: str, *args: str) -> tuple[int, str, str]:
+            self._commands[command] += command != "juju-log"
+            return answer(context, command, stdin, *args)
+
+        running.run = count
+        leader = running.add_unit()
+        running.juju.claim(leader)
+        running.add_unit()
+        if self._bare:
+            for host in running.hosts.values():
+                (host.charm / "src" / "charm.py").write_text(BARE)
+        running.dispatch_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop what it started."""
+        self._running.__exit__()
+
+    def add_units(self, number: int) -> None:
+        """Add units that are never dispatched, until there are so many."""
+        while len(self._running.juju.units) < number:
+            self._running.juju.add_unit()
+
+    def dispatch(self, role: str, event: str) -> None:
+        """Dispatch an event on the leader or a follower, and note what it took."""
+        unit = list(self._running.juju.units.values())[role == "follower"]
+        self._commands.clear()
+        start = time.perf_counter()
+        succeeded, output = self._running.dispatch(unit, model.Hook(event))
+        self.seconds[role, event].append(time.perf_counter() - start)
+        if not succeeded:
+            raise RuntimeError(f"{self.name}: {event} failed on the {role}:\n{output}")
+        self.commands[role, event] = self._commands.total()
+
+
+def main() -> None:
+    """Print a table of seconds and commands, and the template's commands with 300 units."""
+    with tempfile.TemporaryDirectory() as name, contextlib.ExitStack() as stack:
+        folder = pathlib.Path(name)
+        template = pack_template(folder / "template")
+        charms = [
+            Contender("bare ops.CharmBase", template, folder / "run-bare", bare=True),
+            Contender("charmcraft init", pack_init(folder / "init"), folder / "run-init"),
+            Contender("template", template, folder / "run-template"),
+        ]
+        for charm in charms:
+            stack.enter_context(charm)
+        cases = [(role, event) for role in ("leader", "follower") for event in EVENTS]
+        for _ in range(ROUNDS):
+            for case in cases:
+                for charm in charms:
+                    charm.dispatch(*case)
+        print(
+            "| event | charm | seconds | commands | ms per command |",
+            "|---|---|---:|---:|---:|",
+            sep="\n",
+        )
+        for role, event in cases:
+            bare = statistics.median(charms[0].seconds[role, event])
+            for charm in charms:
+                seconds = statistics.median(charm.seconds[role, event])
+                extra = charm.commands[role, event] - charms[0].commands[role, event]
+                each = f"{1000 * (seconds - bare) / extra:.0f}" if extra else ""
+                number = charm.commands[role, event]
+                print(f"| {event}, {role} | {charm.name} | {seconds:.3f} | {number} | {each} |")
+        small = dict(charms[-1].commands)
+        charms[-1].add_units(300)
+        for case in cases:
+            charms[-1].dispatch(*case)
+        verdict = "the same" if charms[-1].commands == small else f"{charms[-1].commands}"
+        print(f"\nThe template's commands with 300 units instead of 2: {verdict}.\n")
+
+
+if __name__ == "__main__":
+    main()
