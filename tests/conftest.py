@@ -20,6 +20,14 @@ def pytest_report_header() -> list[str]:
     ]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest first, so that none is left to one worker while the others are done."""
+    longest = ["test_integration_suite", "test_sabotage", "test_generated_tox", "test_dispatch"]
+    longest += ["test_faults", "test_histories", "test_mutants", "test_packing"]
+    ranks = {f"{name}.py": rank for rank, name in enumerate(longest)}
+    items.sort(key=lambda item: ranks.get(item.path.name, len(ranks)))
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Fail CI on a skip for a reason that tests/skips.py doesn't name."""

@@ -93,15 +93,15 @@ MUTANTS = [
         "each leader makes a secret",
         "credentials",
         LEADERSHIP,
-        "        if secret is None:\n            secret = self._app",
-        "        if self.leader != self._unit.name:\n            secret = self._app",
+        "        if secret is None:\n            uri = self._app",
+        "        if self.leader != self._unit.name:\n            uri = self._app",
     ),
     Mutant(
         "an election rotates",
         "credentials",
         LEADERSHIP,
-        "            secret_id = secret.get_info().id",
-        "            secret_id = secret.get_info().id\n"
+        "            uri = secret.get_info().id",
+        "            uri = secret.get_info().id\n"
         "            if self.leader != self._unit.name:\n"
         "                secret.set_content(_generate())",
     ),
@@ -239,7 +239,7 @@ MUTANTS = [
         "the databag shows the password",
         "credentials",
         LEADERSHIP,
-        "SECRET_ID_KEY: str(secret_id)}",
+        "SECRET_ID_KEY: secret_id}",
         'SECRET_ID_KEY: str(secret_id), "password": str(secret.get_content())}',
     ),
     Mutant(
