@@ -105,6 +105,20 @@ def test_nothing_of_another_variant_is_left(oven: baking.Oven, variant: matrix.V
         assert [word for word in its_words if (word in text) != (choice in chosen)] == []
 
 
+def test_charms_share_what_they_can(oven: baking.Oven):
+    """Bases and harnesses share the whole charm; substrates, all that knows of leadership."""
+    alike: dict[str, set[str]] = {}
+    for variant in matrix.functional():
+        source = oven.bake(variant) / "src"
+        for file in ("charm.py", "workload.py"):
+            alike.setdefault(f"{variant['substrate']} {file}", set()).add(
+                (source / file).read_text()
+            )
+        alike.setdefault("leadership.py", set()).add((source / "leadership.py").read_text())
+
+    assert {file: len(texts) for file, texts in alike.items()} == dict.fromkeys(alike, 1)
+
+
 @EVERY
 def test_every_file_parses(oven: baking.Oven, variant: matrix.Variant):
     for file, text in files(oven.bake(variant)).items():
