@@ -69,6 +69,17 @@ def test_the_leader_repairs_the_published_id(unit: units.Unit, published: dict[s
     assert units.get_secret(state).id == secret.id
 
 
+def test_the_id_is_published_in_one_form(unit: units.Unit):
+    """With another form for an old secret, each unit would hear of a change that is none."""
+    new = units.make_secret()
+    old = units.dataclasses.replace(new, id=new.id.replace("secret:", "secret://model-uuid/"))
+    databag = {"leader": ME, "credentials-id": new.id}
+
+    state = unit.run("update_status", unit.state(leader=True, databag=databag, secret=old))
+
+    assert units.get_databag(state) == databag
+
+
 @pytest.mark.parametrize("leader", (True, False))
 @pytest.mark.parametrize("event", ["secret_rotate", "secret_expired"])
 def test_only_the_leader_rotates(unit: units.Unit, event: str, leader: bool):
