@@ -307,7 +307,11 @@ _PARSERS = {
         "relation-list": (_APP, _RELATION),
         "relation-get": (_APP, _RELATION, _arg("key"), _arg("unit", nargs="?")),
         "relation-set": (_APP, _RELATION, _arg("--file", choices=["-"], required=True)),
-        "secret-add": (_arg("--label", required=True), _OWNER, _CONTENT),
+        # Nothing becomes due by itself here.
+        "secret-add": (
+            *(_arg("--label", required=True), _arg("--expire"), _arg("--rotate")),
+            *(_OWNER, _CONTENT),
+        ),
         "secret-get": (*_SECRET, _arg("--refresh", **_FLAG), _arg("--peek", **_FLAG)),
         "secret-info-get": _SECRET,
         "secret-set": (_OWNER, _arg("id"), _CONTENT),
