@@ -37,7 +37,7 @@ def main() -> None:
             "charmcraft": functools.partial(charmcraft, substrate, tests),
             "template": functools.partial(template, substrate, tests),
         }
-        seconds = timing.median_seconds(contenders, rounds=3)
+        seconds = timing.median_seconds(contenders, rounds=2)
         named = {
             f"{name}, {substrate}: {tests[name]} tests": value for name, value in seconds.items()
         }
