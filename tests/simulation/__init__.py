@@ -5,6 +5,7 @@ model.py       one application: its units, lease, peer databag, secret, actions;
 hookcommands   what a hook may ask and write, buffered until it exits 0, refused as Juju refuses
 hosts.py       where a unit runs: a machine, or a pod whose containers run a real Pebble each
 controller.py  joins these, and answers the processes below over one socket
+arguments.py   their arguments
 jujucli.py     the part of the juju command that the generated integration tests use
 programs/      what other processes run: the commands' client, the unit agent, systemctl
 place.py       a mount namespace, so that units don't share /etc

@@ -18,6 +18,7 @@ import json
 import pathlib
 
 from tests.simulation import model
+from tests.simulation.arguments import FLAG, arg, make_parser
 
 NOT_LEADER = "this unit is not the leader"  # Juju's ErrIsNotLeader
 
@@ -271,53 +272,35 @@ def _read_content(pairs: list[str]) -> dict[str, str]:
     }
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> None:  # type: ignore[override]
-        raise model.RefusedError(f"{self.prog}: {message}")
-
-
-def _parser(command: str, *arguments: tuple[tuple[str, ...], dict[str, object]]) -> _Parser:
-    parser = _Parser(command, add_help=False, allow_abbrev=False)
-    parser.add_argument("--format", choices=["json"])
-    for names, options in arguments:
-        parser.add_argument(*names, **options)  # type: ignore[arg-type]
-    return parser
-
-
-def _arg(*names: str, **options: object) -> tuple[tuple[str, ...], dict[str, object]]:
-    return names, options
-
-
-_FLAG = {"action": "store_true"}
-_APP = _arg("--app", **_FLAG)
-_RELATION = _arg("-r", dest="relation", default="0")
-_SECRET = (_arg("id", nargs="?"), _arg("--label"))
-_CONTENT = _arg("content", nargs="*")
-_OWNER = _arg("--owner", choices=["application", "unit"], default="application")
-_APPLICATION = _arg("--application", default="false")
-_MESSAGE = _arg("message", nargs="*")
+_APP = arg("--app", **FLAG)
+_RELATION = arg("-r", dest="relation", default="0")
+_SECRET = (arg("id", nargs="?"), arg("--label"))
+_CONTENT = arg("content", nargs="*")
+_OWNER = arg("--owner", choices=["application", "unit"], default="application")
+_APPLICATION = arg("--application", default="false")
+_MESSAGE = arg("message", nargs="*")
 _PARSERS = {
-    command: _parser(command, *arguments)
-    for command, arguments in {
+    command: make_parser(command, *options)
+    for command, options in {
         "is-leader": (),
-        "config-get": (_arg("key", nargs="?"),),
-        "status-set": (_APPLICATION, _arg("status"), _MESSAGE),
-        "status-get": (_APPLICATION, _arg("--include-data", **_FLAG)),
-        "relation-ids": (_arg("endpoint"),),
+        "config-get": (arg("key", nargs="?"),),
+        "status-set": (_APPLICATION, arg("status"), _MESSAGE),
+        "status-get": (_APPLICATION, arg("--include-data", **FLAG)),
+        "relation-ids": (arg("endpoint"),),
         "relation-list": (_APP, _RELATION),
-        "relation-get": (_APP, _RELATION, _arg("key"), _arg("unit", nargs="?")),
-        "relation-set": (_APP, _RELATION, _arg("--file", choices=["-"], required=True)),
+        "relation-get": (_APP, _RELATION, arg("key"), arg("unit", nargs="?")),
+        "relation-set": (_APP, _RELATION, arg("--file", choices=["-"], required=True)),
         # Nothing becomes due by itself here.
         "secret-add": (
-            *(_arg("--label", required=True), _arg("--expire"), _arg("--rotate")),
+            *(arg("--label", required=True), arg("--expire"), arg("--rotate")),
             *(_OWNER, _CONTENT),
         ),
-        "secret-get": (*_SECRET, _arg("--refresh", **_FLAG), _arg("--peek", **_FLAG)),
+        "secret-get": (*_SECRET, arg("--refresh", **FLAG), arg("--peek", **FLAG)),
         "secret-info-get": _SECRET,
-        "secret-set": (_OWNER, _arg("id"), _CONTENT),
-        "secret-remove": (_arg("id"), _arg("--revision", type=int)),
-        "action-get": (_arg("key", nargs="?"),),
-        "action-set": (_arg("pairs", nargs="*"),),
+        "secret-set": (_OWNER, arg("id"), _CONTENT),
+        "secret-remove": (arg("id"), arg("--revision", type=int)),
+        "action-get": (arg("key", nargs="?"),),
+        "action-set": (arg("pairs", nargs="*"),),
         "action-fail": (_MESSAGE,),
         "action-log": (_MESSAGE,),
     }.items()

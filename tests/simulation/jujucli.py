@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING
 
 from tests.simulation import hosts, model
+from tests.simulation.arguments import FLAG, arg, make_parser
 
 if TYPE_CHECKING:
     from tests.simulation import controller
@@ -193,53 +194,34 @@ def _unit(simulated: controller.Controller, name: str) -> model.Unit:
     return simulated.juju.units[name]
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> None:  # type: ignore[override]
-        raise model.RefusedError(f"the simulated juju {self.prog}: {message}")
-
-
-def _parser(command: str, *arguments: tuple[tuple[str, ...], dict[str, object]]) -> _Parser:
-    parser = _Parser(command, add_help=False, allow_abbrev=False)
-    parser.add_argument("--model", "-m")
-    parser.add_argument("--format", choices=["json"])
-    for names, options in arguments:
-        parser.add_argument(*names, **options)  # type: ignore[arg-type]
-    return parser
-
-
-def _arg(*names: str, **options: object) -> tuple[tuple[str, ...], dict[str, object]]:
-    return names, options
-
-
-_FLAG = {"action": "store_true"}
-_RESOURCE = _arg("--resource", action="append", default=[])
+_RESOURCE = arg("--resource", action="append", default=[])
 _COMMANDS = {
-    command: _parser(command, *arguments)
-    for command, arguments in {
-        "add-model": (_arg("name"), _arg("--no-switch", **_FLAG)),
-        "set-model-constraints": (_arg("pairs", nargs="*"),),
+    command: make_parser(f"the simulated juju {command}", arg("--model", "-m"), *options)
+    for command, options in {
+        "add-model": (arg("name"), arg("--no-switch", **FLAG)),
+        "set-model-constraints": (arg("pairs", nargs="*"),),
         "destroy-model": (
-            _arg("name"),
-            *(_arg(f"--{flag}", **_FLAG) for flag in ("no-prompt", "destroy-storage", "force")),
+            arg("name"),
+            *(arg(f"--{flag}", **FLAG) for flag in ("no-prompt", "destroy-storage", "force")),
         ),
         "deploy": (
-            _arg("charm"),
-            _arg("app"),
-            _arg("--num-units", type=int, default=1),
+            arg("charm"),
+            arg("app"),
+            arg("--num-units", type=int, default=1),
             _RESOURCE,
         ),
-        "refresh": (_arg("app"), _arg("--path", dest="charm", required=True), _RESOURCE),
-        "remove-unit": (_arg("unit"), _arg("--no-prompt", **_FLAG)),
-        "config": (_arg("app"), _arg("pairs", nargs="*")),
+        "refresh": (arg("app"), arg("--path", dest="charm", required=True), _RESOURCE),
+        "remove-unit": (arg("unit"), arg("--no-prompt", **FLAG)),
+        "config": (arg("app"), arg("pairs", nargs="*")),
         "debug-log": (
-            _arg("--limit"),
-            _arg("--level"),
-            *(_arg(f"--{flag}", **_FLAG) for flag in ("replay", "no-tail")),
+            arg("--limit"),
+            arg("--level"),
+            *(arg(f"--{flag}", **FLAG) for flag in ("replay", "no-tail")),
         ),
         "models": (),
         "secrets": (),
-        "run": (_arg("unit"), _arg("action")),
-        "ssh": (_arg("--container"), _arg("unit"), _arg("command", nargs=argparse.REMAINDER)),
+        "run": (arg("unit"), arg("action")),
+        "ssh": (arg("--container"), arg("unit"), arg("command", nargs=argparse.REMAINDER)),
         "status": (),
     }.items()
 }
