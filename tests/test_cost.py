@@ -19,8 +19,7 @@ STATUSES = {"is-leader": 1, "config-get": 1, "status-set": 1}
 PEERS = {"relation-ids": 1, "relation-list": 1, "relation-get": 1}
 # ops fetches a secret before it can refresh it.
 FOLLOWER = {**STATUSES, **PEERS, "secret-get": 2}
-# The leader compares the secret's id with the published one.
-LEADER = {**FOLLOWER, "status-set": 2, "secret-info-get": 1}
+LEADER = {**FOLLOWER, "status-set": 2}
 ACTION = {"action-get": 2}
 # Every other event costs what FOLLOWER and LEADER say.
 FOLLOWERS = {
@@ -35,15 +34,15 @@ FOLLOWERS = {
 }
 LEADERS = {
     # It peeks, asks for the id to set, sets, and fetches what it has set.
-    "secret_rotate": {**LEADER, "secret-get": 4, "secret-info-get": 2, "secret-set": 1},
+    "secret_rotate": {**LEADER, "secret-get": 4, "secret-info-get": 1, "secret-set": 1},
     # Here the secret has a newer revision than the expired one, so there is nothing to set.
-    "secret_expired": {**LEADER, "secret-get": 3, "secret-info-get": 2},
+    "secret_expired": {**LEADER, "secret-get": 3, "secret-info-get": 1},
     "secret_remove": {**FOLLOWERS["secret_remove"], "status-set": 2, "secret-remove": 1},
     "rotate-credentials": {
         **LEADER,
         **ACTION,
         "secret-get": 4,
-        "secret-info-get": 2,
+        "secret-info-get": 1,
         "secret-set": 1,
         "action-set": 1,
     },

@@ -83,7 +83,7 @@ MUTANTS = [
         "pass",
     ),
     Mutant(
-        "a wrong id isn't repaired",
+        "a missing id isn't published",
         "credentials",
         LEADERSHIP,
         "        peers.data[self._app].update(published)",
@@ -94,17 +94,17 @@ MUTANTS = [
         "each leader makes a secret",
         "credentials",
         LEADERSHIP,
-        "        if secret is None:\n            uri = self._app",
-        "        if self.leader != self._unit.name:\n            uri = self._app",
+        "        if secret is None:\n            secret = self._app",
+        "        if self.leader != self._unit.name:\n            secret = self._app",
     ),
     Mutant(
         "an election rotates",
         "credentials",
         LEADERSHIP,
-        "            uri = secret.get_info().id",
-        "            uri = secret.get_info().id\n"
-        "            if self.leader != self._unit.name:\n"
-        "                secret.set_content(_generate())",
+        "        elif SECRET_ID_KEY not in self._published:",
+        "        elif self.leader != self._unit.name:\n"
+        "            secret.set_content(_generate())\n"
+        "        elif SECRET_ID_KEY not in self._published:",
     ),
     Mutant(
         "a follower rotates",
@@ -240,8 +240,8 @@ MUTANTS = [
         "the databag shows the password",
         "credentials",
         LEADERSHIP,
-        "SECRET_ID_KEY: secret_id}",
-        'SECRET_ID_KEY: str(secret_id), "password": str(secret.get_content())}',
+        "peers.data[self._app].update(published)",
+        "peers.data[self._app].update(published, password=str(secret.get_content()))",
     ),
     Mutant(
         "the action shows the password",

@@ -14,7 +14,6 @@ See https://documentation.ubuntu.com/juju/3.6/reference/unit/#leader-unit
 import dataclasses
 import hashlib
 import os
-import re
 import secrets
 
 import ops
@@ -81,18 +80,15 @@ class Leadership:
         peers = self._peers
         if peers is None or not self._unit.is_leader():
             return
+        published = {LEADER_KEY: self._unit.name}
         secret = self._find_secret()
         if secret is None:
-            uri = self._app.add_secret(_generate(), label=SECRET_LABEL).id
-        else:
-            # A secret that is fetched by label doesn't know its id; fetching it by id and label
-            # instead would relabel it.
-            uri = secret.get_info().id
-        # ops says secret:ID of a new secret and secret://MODEL/ID of an old one, and publishing
-        # both would tell every unit of a change that is none.
-        secret_id = "secret:" + re.split("[:/]", str(uri))[-1]
+            secret = self._app.add_secret(_generate(), label=SECRET_LABEL)
+            published[SECRET_ID_KEY] = str(secret.id)
+        elif SECRET_ID_KEY not in self._published:
+            # A secret that is fetched by label doesn't know its id.
+            published[SECRET_ID_KEY] = secret.get_info().id
         # ops leaves out what is published already, and writes nothing if that is all.
-        published = {LEADER_KEY: self._unit.name, SECRET_ID_KEY: secret_id}
         peers.data[self._app].update(published)
 
     def credentials(self, *, refresh: bool = False) -> Credentials | None:
@@ -136,7 +132,8 @@ class Leadership:
         if expired_revision is not None and secret.get_info().revision > expired_revision:
             return
         secret.set_content(content)
-        self._secret = None  # It has learnt its id; see publish.
+        # It has learnt its id, and would be relabelled when it is fetched by id and label.
+        self._secret = None
 
     def remove_revision(self, secret: ops.Secret, revision: int) -> None:
         """Ensure, on the leader, that an obsolete revision of a secret doesn't pile up."""
