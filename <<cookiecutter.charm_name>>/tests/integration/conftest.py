@@ -4,7 +4,14 @@
 import os
 import pathlib
 
+import helpers
+<% if cookiecutter.integration_tests == "jubilant" %>
+import jubilant
+<% endif %>
 import pytest
+<% if cookiecutter.integration_tests == "pytest-operator" %>
+from pytest_operator.plugin import OpsTest
+<% endif %>
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -24,3 +31,15 @@ def charm() -> pathlib.Path:
     if not charms[0].is_file():
         pytest.fail(f"CHARM_PATH names {charms[0]}, which is not a file", pytrace=False)
     return charms[0]
+
+
+@pytest.fixture
+<% if cookiecutter.integration_tests == "jubilant" %>
+def app(juju: jubilant.Juju) -> helpers.Application:
+    """Return the application that the tests of a module share."""
+    return helpers.Application(juju, "<< cookiecutter.charm_name >>")
+<% else %>
+def app(ops_test: OpsTest) -> helpers.Application:
+    """Return the application that the tests of a module share."""
+    return helpers.Application(ops_test, "<< cookiecutter.charm_name >>")
+<% endif %>

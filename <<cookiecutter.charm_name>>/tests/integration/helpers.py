@@ -7,6 +7,7 @@
 <% if cookiecutter.substrate == "kubernetes" %>
 import contextlib
 <% endif %>
+import pathlib
 import time
 <% if cookiecutter.substrate == "kubernetes" %>
 from collections.abc import Iterator
@@ -15,109 +16,143 @@ from collections.abc import Iterator
 import convergence
 import jubilant
 import pytest
+<% if cookiecutter.substrate == "kubernetes" %>
+import yaml
+<% endif %>
 
 TIMEOUT = 120.0  # Seconds; a leader that dies silently is replaced within 60.
 ActionFailedError = jubilant.TaskError
+<% if cookiecutter.substrate == "kubernetes" %>
+CHARMCRAFT = yaml.safe_load(pathlib.Path("charmcraft.yaml").read_text())
+RESOURCES = {"workload-image": CHARMCRAFT["resources"]["workload-image"]["upstream-source"]}
+<% endif %>
 
 
-def get_leader_unit(juju: jubilant.Juju, app: str) -> str | None:
-    """Return the name of the one unit that leads, or None while there is no such unit."""
-    units = juju.status().apps[app].units
-    return convergence.only_leader({name: unit.leader for name, unit in units.items()})
-
-
-def wait_for_leader(juju: jubilant.Juju, app: str, *, other_than: str | None = None) -> str:
-    """Wait for exactly one leader, which "all units are active" doesn't tell.
+class Application:
+    """The application that the tests deploy.
 
     Args:
         juju: The model.
-        app: The application.
-        other_than: The unit that led before, and shall no longer.
-
-    Returns:
-        The leader's name.
-
-    Raises:
-        TimeoutError: if there is no such leader in time.
+        name: The application's name.
     """
-    leader = None
 
-    def elected(status: jubilant.Status) -> bool:
-        nonlocal leader
-        units = status.apps[app].units
-        leader = convergence.only_leader({name: unit.leader for name, unit in units.items()})
-        return leader not in (None, other_than)
+    def __init__(self, juju: jubilant.Juju, name: str):
+        self._juju = juju
+        self.name = name
 
-    juju.wait(elected, timeout=TIMEOUT)
-    assert leader is not None
-    return leader
+    def deploy(self, charm: pathlib.Path, *, units: int) -> None:
+        """Deploy a charm and wait until every unit is active."""
+<% if cookiecutter.substrate == "machine" %>
+        self._juju.deploy(charm, self.name, num_units=units)
+<% else %>
+        self._juju.deploy(charm, self.name, num_units=units, resources=RESOURCES)
+<% endif %>
+        self._juju.wait(jubilant.all_active, error=jubilant.any_error, timeout=1200)
 
+    def refresh(self, charm: pathlib.Path) -> None:
+        """Move on to another revision of the charm and wait until every unit is active."""
+<% if cookiecutter.substrate == "machine" %>
+        self._juju.refresh(self.name, path=charm)
+<% else %>
+        self._juju.refresh(self.name, path=charm, resources=RESOURCES)
+<% endif %>
+        self._juju.wait(jubilant.all_agents_idle, timeout=1200)
+        self._juju.wait(jubilant.all_active, error=jubilant.any_error, timeout=1200)
 
-def show_leadership(juju: jubilant.Juju, app: str) -> list[convergence.View]:
-    """Ask every unit what it knows of the leader and the credentials."""
-    units = juju.status().apps[app].units
-    return [
-        convergence.View.parse(unit, juju.run(unit, "show-leadership").results) for unit in units
-    ]
+    def get_leader_unit(self) -> str | None:
+        """Return the name of the one unit that leads, or None while there is no such unit."""
+        return self._only_leader(self._juju.status())
 
+    def wait_for_leader(self, *, other_than: str | None = None) -> str:
+        """Wait for exactly one leader, which "all units are active" doesn't tell.
 
-def wait_until_in_line(juju: jubilant.Juju, app: str, leader: str) -> list[convergence.View]:
-    """Wait until every unit is in line with the leader; fail with what is wrong if not in time."""
-    deadline = time.monotonic() + TIMEOUT
-    while problems := convergence.problems(views := show_leadership(juju, app), leader):
-        if time.monotonic() > deadline:
-            pytest.fail("\n".join(problems))
-        time.sleep(1)
-    return views
+        Args:
+            other_than: The unit that led before, and shall no longer.
 
+        Returns:
+            The leader's name.
 
-def rotate_credentials(juju: jubilant.Juju, unit: str) -> None:
-    """Run rotate-credentials on a unit.
+        Raises:
+            TimeoutError: if there is no such leader in time.
+        """
+        leader = None
 
-    Raises:
-        ActionFailedError: if the unit refuses.
-    """
-    juju.run(unit, "rotate-credentials")
+        def elected(status: jubilant.Status) -> bool:
+            nonlocal leader
+            leader = self._only_leader(status)
+            return leader not in (None, other_than)
 
+        self._juju.wait(elected, timeout=TIMEOUT)
+        assert leader is not None
+        return leader
 
-def get_secret(juju: jubilant.Juju, app: str) -> tuple[str, int]:
-    """Return the identifier and the newest revision of the application's one secret."""
-    ((uri, revision),) = [
-        (secret.uri.unique_identifier, secret.revision)
-        for secret in juju.secrets()
-        if secret.owner == app and secret.label == "credentials"
-    ]
-    return uri, revision
+    def show_leadership(self) -> list[convergence.View]:
+        """Ask every unit what it knows of the leader and the credentials."""
+        return [
+            convergence.View.parse(unit, self._juju.run(unit, "show-leadership").results)
+            for unit in self._juju.status().apps[self.name].units
+        ]
+
+    def wait_until_in_line(self, leader: str) -> list[convergence.View]:
+        """Wait until every unit is in line with the leader; fail with what is wrong if not."""
+        deadline = time.monotonic() + TIMEOUT
+        while problems := convergence.problems(views := self.show_leadership(), leader):
+            if time.monotonic() > deadline:
+                pytest.fail("\n".join(problems))
+            time.sleep(1)
+        return views
+
+    def rotate_credentials(self, unit: str) -> None:
+        """Run rotate-credentials on a unit.
+
+        Raises:
+            ActionFailedError: if the unit refuses.
+        """
+        self._juju.run(unit, "rotate-credentials")
+
+    def get_secret(self) -> tuple[str, int]:
+        """Return the identifier and the newest revision of the application's one secret."""
+        ((identifier, revision),) = [
+            (secret.uri.unique_identifier, secret.revision)
+            for secret in self._juju.secrets()
+            if secret.owner == self.name and secret.label == "credentials"
+        ]
+        return identifier, revision
 <% if cookiecutter.substrate == "machine" %>
 
-
-def remove_unit(juju: jubilant.Juju, app: str, unit: str) -> None:
-    """Remove a unit and wait until it is gone."""
-    juju.remove_unit(unit)
-    juju.wait(lambda status: unit not in status.apps[app].units, timeout=5 * TIMEOUT)
+    def remove_unit(self, unit: str) -> None:
+        """Remove a unit and wait until it is gone."""
+        self._juju.remove_unit(unit)
+        self._juju.wait(
+            lambda status: unit not in status.apps[self.name].units, timeout=5 * TIMEOUT
+        )
 <% else %>
 
+    @contextlib.contextmanager
+    def agent_stopped(self, unit: str) -> Iterator[None]:
+        """Keep a unit's agent stopped, so that its lease runs out.
 
-@contextlib.contextmanager
-def agent_stopped(juju: jubilant.Juju, unit: str) -> Iterator[None]:
-    """Keep a unit's agent stopped, so that its lease runs out.
+        A unit of a Kubernetes charm can't be removed by name, its pod comes back within the
+        lease, and juju_stop_unit does nothing in sidecar charms
+        (https://github.com/juju/juju/pull/13991). The liveness check must stop first: Kubernetes
+        would restart the container before the lease ends.
+        """
 
-    A unit of a Kubernetes charm can't be removed by name, its pod comes back within the lease, and
-    juju_stop_unit does nothing in sidecar charms (https://github.com/juju/juju/pull/13991). The
-    liveness check must stop first: Kubernetes would restart the container before the lease ends.
-    """
+        def pebble(*args: str) -> None:
+            self._juju.ssh(unit, "/charm/bin/pebble", *args, container="charm")
 
-    def pebble(*args: str) -> None:
-        juju.ssh(unit, "/charm/bin/pebble", *args, container="charm")
-
-    try:
-        pebble("stop-checks", "liveness")
-        pebble("stop", "container-agent")
-        yield
-    finally:
-        pebble("start", "container-agent")
-        pebble("start-checks", "liveness")
+        try:
+            pebble("stop-checks", "liveness")
+            pebble("stop", "container-agent")
+            yield
+        finally:
+            pebble("start", "container-agent")
+            pebble("start-checks", "liveness")
 <% endif %>
+
+    def _only_leader(self, status: jubilant.Status) -> str | None:
+        units = status.apps[self.name].units
+        return convergence.only_leader({name: unit.leader for name, unit in units.items()})
 <% else %>
 """What the integration tests ask of Juju, through pytest-operator."""
 
@@ -126,6 +161,7 @@ import asyncio
 import contextlib
 <% endif %>
 import json
+import pathlib
 import time
 <% if cookiecutter.substrate == "kubernetes" %>
 from collections.abc import AsyncIterator
@@ -134,131 +170,164 @@ from collections.abc import AsyncIterator
 import convergence
 import juju.model
 import pytest
+<% if cookiecutter.substrate == "kubernetes" %>
+import yaml
+<% endif %>
 from pytest_operator.plugin import OpsTest
 
 TIMEOUT = 120.0  # Seconds; a leader that dies silently is replaced within 60.
+<% if cookiecutter.substrate == "kubernetes" %>
+CHARMCRAFT = yaml.safe_load(pathlib.Path("charmcraft.yaml").read_text())
+RESOURCES = {"workload-image": CHARMCRAFT["resources"]["workload-image"]["upstream-source"]}
+<% endif %>
 
 
 class ActionFailedError(Exception):
     """A unit refused an action; the message is the unit's."""
 
 
-async def get_leader_unit(
-    ops_test: OpsTest, app: str, model: juju.model.Model | None = None
-) -> str | None:
-    """Return the name of the one unit that leads, or None while there is no such unit."""
-    units = (model or get_model(ops_test)).applications[app].units
-    return convergence.only_leader(
-        {unit.name: await unit.is_leader_from_status() for unit in units}
-    )
-
-
-async def wait_for_leader(ops_test: OpsTest, app: str, *, other_than: str | None = None) -> str:
-    """Wait for exactly one leader, which "all units are active" doesn't tell.
+class Application:
+    """The application that the tests deploy.
 
     Args:
         ops_test: The model.
-        app: The application.
-        other_than: The unit that led before, and shall no longer.
-
-    Returns:
-        The leader's name.
+        name: The application's name.
     """
-    deadline = time.monotonic() + TIMEOUT
-    while (leader := await get_leader_unit(ops_test, app)) in (None, other_than):
-        if time.monotonic() > deadline:
-            pytest.fail(f"no leader other than {other_than} within {TIMEOUT} s, but {leader}")
-        await asyncio.sleep(1)
-    assert leader is not None
-    return leader
 
+    def __init__(self, ops_test: OpsTest, name: str):
+        self._ops_test = ops_test
+        self.name = name
 
-async def show_leadership(ops_test: OpsTest, app: str) -> list[convergence.View]:
-    """Ask every unit what it knows of the leader and the credentials."""
-    return [
-        convergence.View.parse(unit.name, await run_action(ops_test, unit.name, "show-leadership"))
-        for unit in get_model(ops_test).applications[app].units
-    ]
-
-
-async def wait_until_in_line(ops_test: OpsTest, app: str, leader: str) -> list[convergence.View]:
-    """Wait until every unit is in line with the leader; fail with what is wrong if not in time."""
-    deadline = time.monotonic() + TIMEOUT
-    while problems := convergence.problems(views := await show_leadership(ops_test, app), leader):
-        if time.monotonic() > deadline:
-            pytest.fail("\n".join(problems))
-        await asyncio.sleep(1)
-    return views
-
-
-async def rotate_credentials(ops_test: OpsTest, unit: str) -> None:
-    """Run rotate-credentials on a unit.
-
-    Raises:
-        ActionFailedError: if the unit refuses.
-    """
-    await run_action(ops_test, unit, "rotate-credentials")
-
-
-async def get_secret(ops_test: OpsTest, app: str) -> tuple[str, int]:
-    """Return the identifier and the newest revision of the application's one secret."""
-    _, output, _ = await ops_test.juju("secrets", "--format", "json", check=True)
-    ((identifier, revision),) = [
-        (identifier, secret["revision"])
-        for identifier, secret in json.loads(output).items()
-        if secret["owner"] == app and secret.get("label") == "credentials"
-    ]
-    return identifier, revision
-
-
-async def run_action(ops_test: OpsTest, unit: str, name: str) -> dict[str, str]:
-    """Run an action on a unit and return its results.
-
-    Raises:
-        ActionFailedError: if the unit refuses.
-    """
-    action = await get_model(ops_test).units[unit].run_action(name)
-    action = await action.wait()
-    if action.status != "completed":
-        raise ActionFailedError(action.safe_data["message"])
-    return action.results
-
-
-def get_model(ops_test: OpsTest) -> juju.model.Model:
-    """Return the model that pytest-operator made for this module."""
-    assert ops_test.model is not None
-    return ops_test.model
+    async def deploy(self, charm: pathlib.Path, *, units: int) -> None:
+        """Deploy a charm and wait until every unit is active."""
 <% if cookiecutter.substrate == "machine" %>
-
-
-async def remove_unit(ops_test: OpsTest, app: str, unit: str) -> None:
-    """Remove a unit and wait until it is gone."""
-    model = get_model(ops_test)
-    await model.applications[app].destroy_units(unit)
-    await model.block_until(lambda: unit not in model.units, timeout=5 * TIMEOUT)
+        await self._model.deploy(charm, application_name=self.name, num_units=units)
 <% else %>
-
-
-@contextlib.asynccontextmanager
-async def agent_stopped(ops_test: OpsTest, unit: str) -> AsyncIterator[None]:
-    """Keep a unit's agent stopped, so that its lease runs out.
-
-    A unit of a Kubernetes charm can't be removed by name, its pod comes back within the lease, and
-    juju_stop_unit does nothing in sidecar charms (https://github.com/juju/juju/pull/13991). The
-    liveness check must stop first: Kubernetes would restart the container before the lease ends.
-    """
-
-    async def pebble(*args: str) -> None:
-        await ops_test.juju(
-            "ssh", "--container", "charm", unit, "/charm/bin/pebble", *args, check=True
+        await self._model.deploy(
+            charm, application_name=self.name, num_units=units, resources=RESOURCES
+        )
+<% endif %>
+        await self._model.wait_for_idle(
+            apps=[self.name], status="active", timeout=1200, wait_for_exact_units=units
         )
 
-    try:
-        await pebble("stop-checks", "liveness")
-        await pebble("stop", "container-agent")
-        yield
-    finally:
-        await pebble("start", "container-agent")
-        await pebble("start-checks", "liveness")
+    async def refresh(self, charm: pathlib.Path) -> None:
+        """Move on to another revision of the charm and wait until every unit is active."""
+<% if cookiecutter.substrate == "machine" %>
+        await self._juju("refresh", self.name, "--path", str(charm))
+<% else %>
+        images = [f"--resource={name}={image}" for name, image in RESOURCES.items()]
+        await self._juju("refresh", self.name, "--path", str(charm), *images)
 <% endif %>
+        await self._model.wait_for_idle(apps=[self.name], status="active", timeout=1200)
+
+    async def get_leader_unit(self) -> str | None:
+        """Return the name of the one unit that leads, or None while there is no such unit."""
+        units = self._model.applications[self.name].units
+        return convergence.only_leader(
+            {unit.name: await unit.is_leader_from_status() for unit in units}
+        )
+
+    async def wait_for_leader(self, *, other_than: str | None = None) -> str:
+        """Wait for exactly one leader, which "all units are active" doesn't tell.
+
+        Args:
+            other_than: The unit that led before, and shall no longer.
+
+        Returns:
+            The leader's name.
+        """
+        deadline = time.monotonic() + TIMEOUT
+        while (leader := await self.get_leader_unit()) in (None, other_than):
+            if time.monotonic() > deadline:
+                pytest.fail(f"no leader other than {other_than} within {TIMEOUT} s, but {leader}")
+            await asyncio.sleep(1)
+        assert leader is not None
+        return leader
+
+    async def show_leadership(self) -> list[convergence.View]:
+        """Ask every unit what it knows of the leader and the credentials."""
+        return [
+            convergence.View.parse(unit.name, await self._run(unit.name, "show-leadership"))
+            for unit in self._model.applications[self.name].units
+        ]
+
+    async def wait_until_in_line(self, leader: str) -> list[convergence.View]:
+        """Wait until every unit is in line with the leader; fail with what is wrong if not."""
+        deadline = time.monotonic() + TIMEOUT
+        while problems := convergence.problems(views := await self.show_leadership(), leader):
+            if time.monotonic() > deadline:
+                pytest.fail("\n".join(problems))
+            await asyncio.sleep(1)
+        return views
+
+    async def rotate_credentials(self, unit: str) -> None:
+        """Run rotate-credentials on a unit.
+
+        Raises:
+            ActionFailedError: if the unit refuses.
+        """
+        await self._run(unit, "rotate-credentials")
+
+    async def get_secret(self) -> tuple[str, int]:
+        """Return the identifier and the newest revision of the application's one secret."""
+        secrets = json.loads(await self._juju("secrets", "--format", "json"))
+        ((identifier, revision),) = [
+            (identifier, secret["revision"])
+            for identifier, secret in secrets.items()
+            if secret["owner"] == self.name and secret.get("label") == "credentials"
+        ]
+        return identifier, revision
+<% if cookiecutter.substrate == "machine" %>
+
+    async def remove_unit(self, unit: str) -> None:
+        """Remove a unit and wait until it is gone."""
+        await self._model.applications[self.name].destroy_units(unit)
+        await self._model.block_until(lambda: unit not in self._model.units, timeout=5 * TIMEOUT)
+<% else %>
+
+    @contextlib.asynccontextmanager
+    async def agent_stopped(self, unit: str) -> AsyncIterator[None]:
+        """Keep a unit's agent stopped, so that its lease runs out.
+
+        A unit of a Kubernetes charm can't be removed by name, its pod comes back within the
+        lease, and juju_stop_unit does nothing in sidecar charms
+        (https://github.com/juju/juju/pull/13991). The liveness check must stop first: Kubernetes
+        would restart the container before the lease ends.
+        """
+
+        async def pebble(*args: str) -> None:
+            await self._juju("ssh", "--container", "charm", unit, "/charm/bin/pebble", *args)
+
+        try:
+            await pebble("stop-checks", "liveness")
+            await pebble("stop", "container-agent")
+            yield
+        finally:
+            await pebble("start", "container-agent")
+            await pebble("start-checks", "liveness")
+<% endif %>
+
+    @property
+    def _model(self) -> juju.model.Model:
+        """The model that pytest-operator made for this module."""
+        assert self._ops_test.model is not None
+        return self._ops_test.model
+
+    async def _juju(self, *args: str) -> str:
+        """Run the juju command and return what it prints."""
+        _, output, _ = await self._ops_test.juju(*args, check=True)
+        return output
+
+    async def _run(self, unit: str, name: str) -> dict[str, str]:
+        """Run an action on a unit and return its results.
+
+        Raises:
+            ActionFailedError: if the unit refuses.
+        """
+        action = await self._model.units[unit].run_action(name)
+        action = await action.wait()
+        if action.status != "completed":
+            raise ActionFailedError(action.safe_data["message"])
+        return action.results
 <% endif %>
