@@ -33,12 +33,13 @@ ROOM = 1_000_000  # bytes: several times what a charm takes
 
 
 class Answers(jinja2.ext.Extension):
-    """Evaluate the template's own text only, and offer the filters that refuse answers."""
+    """Evaluate the template's own text only, and offer filters that refuse or quote answers."""
 
     def __init__(self, environment: jinja2.Environment):
         super().__init__(environment)
         environment.filters["check_name"] = check_name
         environment.filters["check_answers"] = check_answers
+        environment.filters["quote"] = quote
         # cruft update bakes two versions of the template in one process: load each one's own.
         sys.modules.pop(__name__, None)
 
@@ -86,18 +87,26 @@ def check_name(name: str) -> str:
     return refuse(rules().first_problem({"charm_name": name}))
 
 
+def quote(text: str) -> str:
+    """Quote a text for YAML, as a double-quoted scalar."""
+    return json.dumps(text, ensure_ascii=False)
+
+
 def check_answers(answers: Mapping[str, str]) -> str:
     """Refuse unfit answers, or a folder that can't take the charm, before anything is written."""
     refuse(rules().first_problem(answers))
     context = click.get_current_context(silent=True)
     cli = sys.modules.get("cookiecutter.cli")
     if context and cli and context.command is cli.main:
-        charm = pathlib.Path(context.params["output_dir"]).absolute() / answers["charm_name"]
-        missing = [folder for folder in (charm, *charm.parents) if not os.path.lexists(folder)]
+        charm = pathlib.Path(context.params["output_dir"]) / answers["charm_name"]
+        folders = (charm.absolute(), *charm.absolute().parents)
+        missing = [folder for folder in folders if not os.path.lexists(folder)]
         if missing:
             refuse(folder_problem(missing[-1].parent))
             if not context.params.get("keep_project_on_failure"):
                 context.call_on_close(functools.partial(remove_if_failed, missing))
+        if sys.stdout.isatty():
+            context.call_on_close(functools.partial(tell_next_steps, charm))
     return ""
 
 
@@ -128,14 +137,20 @@ def folder_problem(folder: pathlib.Path) -> str | None:
     return None
 
 
+def failure() -> BaseException | None:
+    """Return what ends cookiecutter's command, but for success."""
+    error = sys.exc_info()[1]
+    return None if getattr(error, "exit_code", None) == 0 else error
+
+
 def remove_if_failed(missing: list[pathlib.Path]) -> None:
     """Remove what a bake that failed or was interrupted has made.
 
     Args:
         missing: The charm's folder and those above it that weren't there before, inner first.
     """
-    error = sys.exc_info()[1]
-    if error is None or getattr(error, "exit_code", None) == 0:
+    error = failure()
+    if error is None:
         return
     if isinstance(error.__context__, exceptions.OutputDirExistsException):
         return  # Somebody else has made the folder since the answers were checked.
@@ -144,3 +159,16 @@ def remove_if_failed(missing: list[pathlib.Path]) -> None:
         if not folder.is_dir() or any(folder.iterdir()):
             break
         folder.rmdir()
+
+
+def tell_next_steps(charm: pathlib.Path) -> None:
+    """Tell a person at a terminal what to do with a new charm; a script hears nothing.
+
+    Args:
+        charm: The charm's folder.
+    """
+    if failure():
+        return
+    for affix in sorted({"charm", "operator"} & set(charm.name.split("-"))):
+        print(f"Hint: the names of charms usually go without {affix!r}.")
+    print(f"Next: cd {charm} && git init && tox, then replace the placeholder in src/workload.py")

@@ -29,6 +29,11 @@ from tests import baking, command, matrix
 RULES = command.rules()
 LINKS = pydantic.TypeAdapter(charmcraft.Links)
 FOLDER = matrix.TEMPLATE / "<<cookiecutter.charm_name>>"
+TEMPLATES = [
+    path.relative_to(FOLDER).as_posix()
+    for path in FOLDER.rglob("*")
+    if path.is_file() and "__pycache__" not in path.parts
+]
 # What the questions hold in the bake that every other bake is compared with.
 PLAIN = {
     "charm_name": "fixture",
@@ -151,7 +156,7 @@ def render(answers: typing.Mapping[str, str]) -> dict[str, str]:
         patch.syspath_prepend(str(matrix.TEMPLATE))
         context["cookiecutter"] = cookiecutter_prompt.prompt_for_config(context, no_input=True)
     env = environment()
-    return {name: env.get_template(name).render(**context) for name in env.list_templates()}
+    return {name: env.get_template(name).render(**context) for name in TEMPLATES}
 
 
 @functools.cache
@@ -160,12 +165,7 @@ def environment() -> jinja2.Environment:
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(matrix.TEMPLATE))
         env = utils.create_env_with_context({"cookiecutter": matrix.CONTEXT})
-    names = [
-        path for path in FOLDER.rglob("*") if path.is_file() and "__pycache__" not in str(path)
-    ]
-    env.loader = jinja2.DictLoader(
-        {path.relative_to(FOLDER).as_posix(): path.read_text() for path in names}
-    )
+    env.loader = jinja2.FileSystemLoader([FOLDER, matrix.TEMPLATE / "templates"])
     return env
 
 

@@ -14,7 +14,7 @@ from tests import matrix
 FOLDER = matrix.TEMPLATE / "<<cookiecutter.charm_name>>"
 FILES = sorted(
     path
-    for folder in (FOLDER, matrix.TEMPLATE / "hooks")
+    for folder in (FOLDER, matrix.TEMPLATE / "hooks", matrix.TEMPLATE / "templates")
     for path in folder.rglob("*")
     if path.is_file() and not {"__pycache__", ".tox", ".ruff_cache"} & set(path.parts)
 )
@@ -23,12 +23,12 @@ TEXTS = {key: text for key, text in matrix.CONTEXT.items() if isinstance(text, s
 # An expression is about an answer, a literal that depends on one, or the whole of the answers.
 LITERAL = r"('[^'<>\n]*'|\"[^\"<>\n]*\")"
 EXPRESSION = re.compile(
-    rf"<< (cookiecutter\b[^<>\n]*|{LITERAL} if cookiecutter\.[^<>\n]*"
+    rf"<< (cookiecutter\b[^<>\n]*|await|async|{LITERAL} if cookiecutter\.[^<>\n]*"
     r"|\{[^<>\n]*\}\[cookiecutter\.\w+\]) >>"
 )
 BLOCK = re.compile(
     r"<% (if (\"[^\"\n]*\" in )?cookiecutter\.[^<>\n]*|elif cookiecutter\.[^<>\n]*"
-    r"|else|endif|now 'utc', '%Y') %>"
+    r"|set \w+(, \w+)* = \(\"[^<>\n]*|include \"[^<>\n]*|else|endif|now 'utc', '%Y') %>"
 )
 ARROW = re.compile(r"-{1,2}>>")  # an arrow of a mermaid diagram
 DELIMITER = re.compile(r"<<|>>|<%|%>|<#|#>")
