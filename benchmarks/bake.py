@@ -27,6 +27,15 @@ def import_cookiecutter(folder: pathlib.Path) -> None:
     timing.run(sys.executable, "-c", "import cookiecutter.main", cwd=folder)
 
 
+def bake_least(folder: pathlib.Path) -> None:
+    """Bake a template of one file, than which no template can be quicker."""
+    inner = folder / "least" / "{{cookiecutter.charm_name}}"
+    inner.mkdir(parents=True)
+    (inner / "README.md").write_text("{{cookiecutter.charm_name}}\n")
+    (folder / "least" / "cookiecutter.json").write_text('{"charm_name": "my-app"}')
+    timing.run("cookiecutter", "--no-input", "least", cwd=folder)
+
+
 def main() -> None:
     """Print a table for each substrate."""
     for substrate in matrix.CHOICES["substrate"]:
@@ -35,6 +44,7 @@ def main() -> None:
             {
                 initialise: functools.partial(init, substrate),
                 f"cookiecutter, {substrate}": functools.partial(bake, substrate),
+                "cookiecutter, a template of one file": bake_least,
                 "import cookiecutter.main": import_cookiecutter,
             },
             rounds=10,

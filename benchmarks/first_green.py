@@ -10,11 +10,11 @@ from benchmarks import bake, timing
 from tests import matrix
 
 
-def template(substrate: str, tests: dict[str, int], folder: pathlib.Path) -> None:
-    """Bake a charm and run its tox."""
+def template(substrate: str, command: str, tests: dict[str, int], folder: pathlib.Path) -> None:
+    """Bake a charm and run its lint and unit tests."""
     bake.bake(substrate, folder)
     (charm,) = folder.iterdir()
-    tests["template"] = count_passed(timing.run("tox", cwd=charm))
+    tests[f"template, {command}"] = count_passed(timing.run(*command.split(), cwd=charm))
 
 
 def charmcraft(profile: str, tests: dict[str, int], folder: pathlib.Path) -> None:
@@ -35,7 +35,10 @@ def main() -> None:
         tests: dict[str, int] = {}
         contenders = {
             "charmcraft": functools.partial(charmcraft, substrate, tests),
-            "template": functools.partial(template, substrate, tests),
+            **{
+                f"template, {command}": functools.partial(template, substrate, command, tests)
+                for command in ("tox", "tox -p -o")
+            },
         }
         seconds = timing.median_seconds(contenders, rounds=2)
         named = {
