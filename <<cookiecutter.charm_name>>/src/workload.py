@@ -82,11 +82,14 @@ class Workload:
 
     def install(self) -> None:
         """Ensure that systemd knows this version of the service and starts it at boot."""
-        changed = pathops.ensure_contents(self._unit, UNIT)
+        running = self.is_running()
+        if not self._unit.exists() or self._unit.read_text() != UNIT:
+            self.stop()  # For the reason that reconfigure gives.
+            self._unit.write_text(UNIT)
         systemd.daemon_reload()
         systemd.service_enable(SERVICE)
-        if changed and self.is_running():
-            systemd.service_restart(SERVICE)
+        if running:
+            systemd.service_start(SERVICE)
 
     def stop(self) -> None:
         """Ensure that the service doesn't run."""

@@ -100,6 +100,26 @@ def test_upgrade_restarts_a_service_that_the_new_revision_changes(
     assert unit.interruptions == before + 1
 
 
+def test_an_upgrade_that_is_cut_short_leaves_no_service_of_the_old_revision(
+    unit: units.Unit, configured: units.testing.State, monkeypatch: pytest.MonkeyPatch
+):
+    """The next hook finds the new unit file in place, which doesn't tell what is running."""
+    unit.unit_file.write_text("what the old revision installed")
+
+    def fail():
+        raise RuntimeError("the hook is cut short")
+
+    monkeypatch.setattr(unit.systemd, "daemon_reload", fail)
+    with pytest.raises(units.testing.errors.UncaughtCharmError):
+        unit.run("upgrade_charm", configured)
+    monkeypatch.undo()
+
+    assert not unit.systemd.running
+    unit.run("upgrade_charm", configured)
+
+    assert unit.systemd.running == {SERVICE}
+
+
 @pytest.mark.parametrize("event", ["stop", "remove"])
 def test_stop_and_remove_end_the_service(
     unit: units.Unit, configured: units.testing.State, event: str

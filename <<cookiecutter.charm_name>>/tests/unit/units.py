@@ -88,10 +88,6 @@ class FakeSystemd:
     def service_start(self, service: str):
         self.running.add(service)
 
-    def service_restart(self, service: str):
-        self.running.add(service)
-        self.interruptions += 1
-
     def service_stop(self, service: str):
         self.running.discard(service)
         self.interruptions += 1
