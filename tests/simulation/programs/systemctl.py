@@ -24,14 +24,13 @@ def main(args: list[str]) -> int:
         if service not in known:
             print(f"Unit {service}.service not found.", file=sys.stderr)
             return 4 if verb == "is-active" else 5
-        state = notes.setdefault(service, {"enabled": False, "active": False, "restarts": 0})
+        state = notes.setdefault(service, {"enabled": False, "active": False})
         if verb == "is-active":
             return 0 if state["active"] else 3
         if verb in ("enable", "disable"):
             state["enabled"] = verb == "enable"
-        elif verb in ("start", "stop", "restart"):
-            state["active"] = verb != "stop"
-            state["restarts"] += verb == "restart"
+        elif verb in ("start", "stop"):
+            state["active"] = verb == "start"
         else:
             print(f"Unknown command verb '{verb}'.", file=sys.stderr)
             return 1
