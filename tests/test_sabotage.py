@@ -64,7 +64,7 @@ def test_two_units_lead(run: Run):
     failed = run("machine", TwoLeaders(baking.CHARM_NAME), only)
 
     assert set(failed) == {"test_deploy", only}
-    assert "get_leader_unit" in failed["test_deploy"]
+    assert "wait_for_leader" in failed["test_deploy"]
     assert "TimeoutError" in failed[only]
 
 

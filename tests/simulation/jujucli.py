@@ -183,7 +183,11 @@ def _unit_status(juju: model.Model, unit: model.Unit) -> dict[str, object]:
         "workload-status": {"current": current, "message": message, "since": WHEN},
         "juju-status": {"current": unit.agent, "since": WHEN},
     }
-    return status | ({"leader": True} if juju.is_shown_as_leader(unit) else {})
+    if juju.is_shown_as_leader(unit):
+        status["leader"] = True
+    if unit.charm != juju.charm_version:
+        status["upgrading-from"] = f"local:{juju.app}-{unit.charm}"
+    return status
 
 
 def _unit(simulated: controller.Controller, name: str) -> model.Unit:

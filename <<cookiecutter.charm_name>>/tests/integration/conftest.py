@@ -36,10 +36,8 @@ def charm() -> pathlib.Path:
 @pytest.fixture
 <% if cookiecutter.integration_tests == "jubilant" %>
 def app(juju: jubilant.Juju) -> helpers.Application:
-    """Return the application that the tests of a module share."""
-    return helpers.Application(juju, "<< cookiecutter.charm_name >>")
 <% else %>
 def app(ops_test: OpsTest) -> helpers.Application:
-    """Return the application that the tests of a module share."""
-    return helpers.Application(ops_test, "<< cookiecutter.charm_name >>")
 <% endif %>
+    """Return the application that the tests of a module share."""
+    return helpers.Application(<< "juju" if cookiecutter.integration_tests == "jubilant" else "ops_test" >>, "<< cookiecutter.charm_name >>")

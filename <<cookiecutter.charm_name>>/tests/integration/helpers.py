@@ -3,29 +3,50 @@
 
 <% if cookiecutter.integration_tests == "jubilant" %>
 """What the integration tests ask of Juju, through jubilant."""
+<% else %>
+"""What the integration tests ask of Juju, through pytest-operator."""
+<% endif %>
 
+<% if cookiecutter.integration_tests == "pytest-operator" %>
+import asyncio
+<% endif %>
 <% if cookiecutter.substrate == "kubernetes" %>
 import contextlib
+<% endif %>
+<% if cookiecutter.integration_tests == "pytest-operator" %>
+import json
 <% endif %>
 import pathlib
 import time
 <% if cookiecutter.substrate == "kubernetes" %>
-from collections.abc import Iterator
+from collections.abc import << "" if cookiecutter.integration_tests == "jubilant" else "Async" >>Iterator
+<% endif %>
+<% if cookiecutter.integration_tests == "pytest-operator" %>
+from typing import Any
 <% endif %>
 
 import convergence
+<% if cookiecutter.integration_tests == "jubilant" %>
 import jubilant
+<% else %>
+import juju.model
+<% endif %>
 import pytest
 <% if cookiecutter.substrate == "kubernetes" %>
 import yaml
 <% endif %>
+<% if cookiecutter.integration_tests == "pytest-operator" %>
+from pytest_operator.plugin import OpsTest
+<% endif %>
 
 TIMEOUT = 120.0  # Seconds; a leader that dies silently is replaced within 60.
-ActionFailedError = jubilant.TaskError
 <% if cookiecutter.substrate == "kubernetes" %>
-CHARMCRAFT = yaml.safe_load(pathlib.Path("charmcraft.yaml").read_text())
+ROOT = pathlib.Path(__file__).parents[2]
+CHARMCRAFT = yaml.safe_load((ROOT / "charmcraft.yaml").read_text())
 RESOURCES = {"workload-image": CHARMCRAFT["resources"]["workload-image"]["upstream-source"]}
 <% endif %>
+<% if cookiecutter.integration_tests == "jubilant" %>
+ActionFailedError = jubilant.TaskError
 
 
 class Application:
@@ -47,7 +68,14 @@ class Application:
 <% else %>
         self._juju.deploy(charm, self.name, num_units=units, resources=RESOURCES)
 <% endif %>
-        self._juju.wait(jubilant.all_active, error=jubilant.any_error, timeout=1200)
+        # On Kubernetes, a unit is listed only when its pod has come up.
+        self._juju.wait(
+            lambda status: (
+                len(status.apps[self.name].units) == units and jubilant.all_active(status)
+            ),
+            error=jubilant.any_error,
+            timeout=1200,
+        )
 
     def refresh(self, charm: pathlib.Path) -> None:
         """Move on to another revision of the charm and wait until every unit is active."""
@@ -56,12 +84,17 @@ class Application:
 <% else %>
         self._juju.refresh(self.name, path=charm, resources=RESOURCES)
 <% endif %>
-        self._juju.wait(jubilant.all_agents_idle, timeout=1200)
-        self._juju.wait(jubilant.all_active, error=jubilant.any_error, timeout=1200)
 
-    def get_leader_unit(self) -> str | None:
-        """Return the name of the one unit that leads, or None while there is no such unit."""
-        return self._only_leader(self._juju.status())
+        def refreshed(status: jubilant.Status) -> bool:
+            # Until the refresh reaches a unit, the unit is idle and active as before.
+            units = status.apps[self.name].units.values()
+            return (
+                not any(unit.upgrading_from for unit in units)
+                and jubilant.all_agents_idle(status)
+                and jubilant.all_active(status)
+            )
+
+        self._juju.wait(refreshed, error=jubilant.any_error, timeout=1200)
 
     def wait_for_leader(self, *, other_than: str | None = None) -> str:
         """Wait for exactly one leader, which "all units are active" doesn't tell.
@@ -133,7 +166,7 @@ class Application:
         """Keep a unit's agent stopped, so that its lease runs out.
 
         A unit of a Kubernetes charm can't be removed by name, its pod comes back within the
-        lease, and juju_stop_unit does nothing in sidecar charms
+        lease, and sidecar charms don't support juju_stop_unit
         (https://github.com/juju/juju/pull/13991). The liveness check must stop first: Kubernetes
         would restart the container before the lease ends.
         """
@@ -154,32 +187,6 @@ class Application:
         units = status.apps[self.name].units
         return convergence.only_leader({name: unit.leader for name, unit in units.items()})
 <% else %>
-"""What the integration tests ask of Juju, through pytest-operator."""
-
-import asyncio
-<% if cookiecutter.substrate == "kubernetes" %>
-import contextlib
-<% endif %>
-import json
-import pathlib
-import time
-<% if cookiecutter.substrate == "kubernetes" %>
-from collections.abc import AsyncIterator
-<% endif %>
-
-import convergence
-import juju.model
-import pytest
-<% if cookiecutter.substrate == "kubernetes" %>
-import yaml
-<% endif %>
-from pytest_operator.plugin import OpsTest
-
-TIMEOUT = 120.0  # Seconds; a leader that dies silently is replaced within 60.
-<% if cookiecutter.substrate == "kubernetes" %>
-CHARMCRAFT = yaml.safe_load(pathlib.Path("charmcraft.yaml").read_text())
-RESOURCES = {"workload-image": CHARMCRAFT["resources"]["workload-image"]["upstream-source"]}
-<% endif %>
 
 
 class ActionFailedError(Exception):
@@ -219,14 +226,13 @@ class Application:
         images = [f"--resource={name}={image}" for name, image in RESOURCES.items()]
         await self._juju("refresh", self.name, "--path", str(charm), *images)
 <% endif %>
+        # Until the refresh reaches a unit, the unit is idle and active as before.
+        deadline = time.monotonic() + 1200
+        while any("upgrading-from" in unit for unit in (await self._show_units()).values()):
+            if time.monotonic() > deadline:
+                pytest.fail("the refresh hasn't reached every unit within 1200 s")
+            await asyncio.sleep(1)
         await self._model.wait_for_idle(apps=[self.name], status="active", timeout=1200)
-
-    async def get_leader_unit(self) -> str | None:
-        """Return the name of the one unit that leads, or None while there is no such unit."""
-        units = self._model.applications[self.name].units
-        return convergence.only_leader(
-            {unit.name: await unit.is_leader_from_status() for unit in units}
-        )
 
     async def wait_for_leader(self, *, other_than: str | None = None) -> str:
         """Wait for exactly one leader, which "all units are active" doesn't tell.
@@ -236,11 +242,14 @@ class Application:
 
         Returns:
             The leader's name.
+
+        Raises:
+            TimeoutError: if there is no such leader in time.
         """
         deadline = time.monotonic() + TIMEOUT
-        while (leader := await self.get_leader_unit()) in (None, other_than):
+        while (leader := await self._only_leader()) in (None, other_than):
             if time.monotonic() > deadline:
-                pytest.fail(f"no leader other than {other_than} within {TIMEOUT} s, but {leader}")
+                raise TimeoutError(f"no leader other than {other_than} in time, but {leader}")
             await asyncio.sleep(1)
         assert leader is not None
         return leader
@@ -248,8 +257,8 @@ class Application:
     async def show_leadership(self) -> list[convergence.View]:
         """Ask every unit what it knows of the leader and the credentials."""
         return [
-            convergence.View.parse(unit.name, await self._run(unit.name, "show-leadership"))
-            for unit in self._model.applications[self.name].units
+            convergence.View.parse(unit, await self._run(unit, "show-leadership"))
+            for unit in await self._show_units()
         ]
 
     async def wait_until_in_line(self, leader: str) -> list[convergence.View]:
@@ -291,7 +300,7 @@ class Application:
         """Keep a unit's agent stopped, so that its lease runs out.
 
         A unit of a Kubernetes charm can't be removed by name, its pod comes back within the
-        lease, and juju_stop_unit does nothing in sidecar charms
+        lease, and sidecar charms don't support juju_stop_unit
         (https://github.com/juju/juju/pull/13991). The liveness check must stop first: Kubernetes
         would restart the container before the lease ends.
         """
@@ -319,15 +328,32 @@ class Application:
         _, output, _ = await self._ops_test.juju(*args, check=True)
         return output
 
-    async def _run(self, unit: str, name: str) -> dict[str, str]:
+    async def _only_leader(self) -> str | None:
+        units = await self._show_units()
+        return convergence.only_leader(
+            {name: unit.get("leader", False) for name, unit in units.items()}
+        )
+
+    async def _show_units(self) -> dict[str, dict[str, Any]]:
+        """Return what juju status says of each unit."""
+        status = json.loads(await self._juju("status", "--format", "json"))
+        return status["applications"][self.name]["units"]
+
+    async def _run(self, unit: str, action: str) -> dict[str, str]:
         """Run an action on a unit and return its results.
+
+        It runs the juju command because python-libjuju may not have the message of an action that
+        failed yet, and waits for ever for one that never ends
+        (https://github.com/juju/python-libjuju/issues/719).
 
         Raises:
             ActionFailedError: if the unit refuses.
         """
-        action = await self._model.units[unit].run_action(name)
-        action = await action.wait()
-        if action.status != "completed":
-            raise ActionFailedError(action.safe_data["message"])
-        return action.results
+        _, output, error = await self._ops_test.juju("run", "--format", "json", unit, action)
+        task = json.loads(output)[unit] if output else {"status": error}
+        if task["status"] == "failed":
+            raise ActionFailedError(task.get("message", ""))
+        if task["status"] != "completed":
+            pytest.fail(f"{action} on {unit}: {task['status']}")
+        return task["results"]
 <% endif %>

@@ -21,7 +21,7 @@ UNITS = 3
     """An unedited charm becomes active, with exactly one leader."""
     << await >>app.deploy(charm, units=UNITS)
 
-    assert << await >>app.get_leader_unit() is not None
+    << await >>app.wait_for_leader()
 
 
 << async >>def test_every_unit_follows_the_leader(app: helpers.Application):

@@ -161,38 +161,3 @@ class Unit:
         self.name = name
         self.workload_status = status["workload-status"]["current"]
         self.agent_status = status["juju-status"]["current"]
-        self._leader = status.get("leader", False)
-
-    async def is_leader_from_status(self):
-        """Whether the status shows the unit as the leader."""
-        return self._leader
-
-    async def run_action(self, name):
-        """Run an action."""
-        process = await asyncio.create_subprocess_exec(
-            *("juju", "run", "--format=json", self.name, name),
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        return Action(process)
-
-
-class Action:
-    """python-libjuju's Action."""
-
-    def __init__(self, process):
-        self._process = process
-        self.status = "pending"
-        self.results = {}
-        self.safe_data = {"message": ""}
-
-    async def wait(self):
-        """Wait for the action's end, and return the action."""
-        stdout, stderr = await self._process.communicate()
-        if not stdout:
-            raise RuntimeError(stderr.decode())
-        (task,) = json.loads(stdout).values()
-        self.status = task["status"]
-        self.results = task["results"]
-        self.safe_data = {"message": task["message"]}
-        return self
