@@ -64,9 +64,9 @@ class << cookiecutter.__class_name >>(ops.CharmBase):
 
         # Who leads: the new leader publishes itself, and every other unit gets relation-changed.
         framework.observe(self.on.leader_elected, self._on_change)
-        framework.observe(self.on["peers"].relation_created, self._on_change)
-        framework.observe(self.on["peers"].relation_changed, self._on_change)
-        framework.observe(self.on["peers"].relation_departed, self._on_peers_departed)
+        framework.observe(self.on[leadership.PEERS].relation_created, self._on_change)
+        framework.observe(self.on[leadership.PEERS].relation_changed, self._on_change)
+        framework.observe(self.on[leadership.PEERS].relation_departed, self._on_peers_departed)
 
         # The application's secret: the leader writes it, and every other unit gets secret-changed.
         framework.observe(self.on.secret_changed, self._on_change)

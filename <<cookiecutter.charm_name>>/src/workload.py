@@ -126,13 +126,16 @@ class Workload:
 
     def stop(self) -> None:
         """Ensure that the service doesn't run."""
-        if self.is_running():
+        if self._is_active():
             self._container.stop(SERVICE)
 
     def is_running(self) -> bool:
-        """Whether the service runs."""
-        service = self._container.get_services(SERVICE).get(SERVICE)
-        return service is not None and service.is_running()
+        """Whether the service runs and Pebble answers."""
+        try:
+            return self._is_active()
+        except ops.pebble.ConnectionError:
+            # Pebble may go away after is_available, and a status must not fail for that.
+            return False
 <% endif %>
 
     def is_configured(self, settings: Settings) -> bool:
@@ -174,4 +177,8 @@ class Workload:
             pathops.ensure_contents(self._config, settings.render(), mode=0o600)
         self._container.add_layer(SERVICE, LAYER, combine=True)
         self._container.replan()
+
+    def _is_active(self) -> bool:
+        service = self._container.get_services(SERVICE).get(SERVICE)
+        return service is not None and service.is_running()
 <% endif %>

@@ -8,6 +8,9 @@ import stat
 from typing import Any
 <% endif %>
 
+<% if cookiecutter.substrate == "kubernetes" %>
+import ops
+<% endif %>
 import pytest
 import units
 <% if cookiecutter.substrate == "kubernetes" %>
@@ -32,7 +35,9 @@ def configured(unit: units.Unit) -> units.testing.State:
 @pytest.mark.usefixtures("configured")
 def test_the_file_is_closed_to_others(unit: units.Unit):
     assert stat.S_IMODE(unit.config_file.stat().st_mode) == 0o600
+<% if cookiecutter.substrate == "machine" %>
     assert [file.name for file in unit.etc.iterdir() if file.suffix == ".new"] == []
+<% endif %>
 
 
 def test_a_changed_option_is_applied_with_one_restart(
@@ -82,6 +87,7 @@ def test_install_makes_a_service_that_starts_at_boot(unit: units.Unit):
     unit.run("install", unit.state(leader=False, peers=False, available=False))
 
     assert "ExecStart=/bin/sleep infinity" in unit.unit_file.read_text()
+    assert unit.systemd.loaded
     assert unit.systemd.enabled == {SERVICE}
     assert not unit.systemd.running
 
@@ -138,6 +144,7 @@ def test_remove_leaves_nothing_behind(unit: units.Unit, configured: units.testin
     unit.run("remove", configured)
 
     assert list(unit.etc.iterdir()) == []
+    assert not unit.systemd.loaded
     assert not unit.systemd.enabled
 <% else %>
 
@@ -172,6 +179,20 @@ def test_a_stopped_service_is_started_again(unit: units.Unit, configured: units.
     services = state.get_container("workload").service_statuses
     assert services == {"workload": pebble.ServiceStatus.ACTIVE}
     assert state.unit_status == units.testing.ActiveStatus()
+
+
+def test_a_status_is_reported_without_pebble(
+    unit: units.Unit, configured: units.testing.State, monkeypatch: pytest.MonkeyPatch
+):
+    """Pebble may go away between two questions, as it does when the pod ends."""
+
+    def fail(*args: str):
+        raise pebble.ConnectionError("no Pebble")
+
+    monkeypatch.setattr(ops.Container, "get_services", fail)
+    state = unit.run("update_status", configured)
+
+    assert state.unit_status == units.testing.WaitingStatus("waiting for the workload to run")
 
 
 def test_the_service_runs_the_placeholder(configured: units.testing.State):

@@ -68,13 +68,15 @@ OTHERS = [
 class FakeSystemd:
     """The part of charmlibs.systemd that the workload uses."""
 
-    def __init__(self):
+    def __init__(self, unit_file: pathlib.Path):
+        self.loaded = False  # Whether it knows the unit file.
+        self._unit_file = unit_file
         self.enabled: set[str] = set()
         self.running: set[str] = set()
         self.interruptions = 0
 
     def daemon_reload(self):
-        pass
+        self.loaded = self._unit_file.exists()
 
     def service_enable(self, service: str):
         self.enabled.add(service)
@@ -105,7 +107,7 @@ class Unit:
         self.config_file = self.etc / f"{APP}-workload.json"
 <% if cookiecutter.substrate == "machine" %>
         self.unit_file = self.etc / f"{APP}-workload.service"
-        self.systemd = FakeSystemd()
+        self.systemd = FakeSystemd(self.unit_file)
 <% else %>
         self.interruptions = 0
 <% endif %>
