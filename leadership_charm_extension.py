@@ -1,4 +1,4 @@
-"""Treat answers as data: as typed, refused early, and with nothing half-done left behind.
+"""Treat answers as data: as typed, quoted, refused early, with nothing half-done left behind.
 
 cookiecutter loads this Jinja extension because cookiecutter.json names it in `_extensions`.
 """
@@ -10,6 +10,7 @@ import importlib.util
 import json
 import os
 import pathlib
+import shlex
 import shutil
 import sys
 import types
@@ -48,6 +49,7 @@ class Answers(jinja2.ext.Extension):
 
         Without this, cookiecutter evaluates answers under --no-input (render_variable in its
         prompt.py), in a Jinja environment that is no sandbox: an answer could run any command.
+        One that equals a text of the template is still evaluated, as that text is anyway.
         """
         env = self.environment
         starts = (env.variable_start_string, env.block_start_string, env.comment_start_string)
@@ -98,16 +100,28 @@ def check_answers(answers: Mapping[str, str]) -> str:
     context = click.get_current_context(silent=True)
     cli = sys.modules.get("cookiecutter.cli")
     if context and cli and context.command is cli.main:
-        charm = pathlib.Path(context.params["output_dir"]) / answers["charm_name"]
-        folders = (charm.absolute(), *charm.absolute().parents)
-        missing = [folder for folder in folders if not os.path.lexists(folder)]
-        if missing:
-            refuse(folder_problem(missing[-1].parent))
-            if not context.params.get("keep_project_on_failure"):
-                context.call_on_close(functools.partial(remove_if_failed, missing))
-        if sys.stdout.isatty():
-            context.call_on_close(functools.partial(tell_next_steps, charm))
+        attend(context, pathlib.Path(context.params["output_dir"]) / answers["charm_name"])
     return ""
+
+
+def attend(context: click.Context, charm: pathlib.Path) -> None:
+    """Let cookiecutter's command clean up if it fails, and say what is next if it doesn't.
+
+    Args:
+        context: The command that runs.
+        charm: The charm's folder to be.
+
+    Raises:
+        cookiecutter.exceptions.FailedHookException: If the folder can't take the charm.
+    """
+    folders = (charm.absolute(), *charm.absolute().parents)
+    missing = [folder for folder in folders if not os.path.lexists(folder)]
+    if missing:
+        refuse(folder_problem(missing[-1].parent))
+        if not context.params.get("keep_project_on_failure"):
+            context.call_on_close(functools.partial(remove_if_failed, missing))
+    if sys.stdout.isatty():
+        context.call_on_close(functools.partial(tell_next_steps, charm))
 
 
 def refuse(problem: str | None) -> str:
@@ -171,4 +185,5 @@ def tell_next_steps(charm: pathlib.Path) -> None:
         return
     for affix in sorted({"charm", "operator"} & set(charm.name.split("-"))):
         print(f"Hint: the names of charms usually go without {affix!r}.")
-    print(f"Next: cd {charm} && git init && tox, then replace the placeholder in src/workload.py")
+    folder = shlex.quote(str(charm))
+    print(f"Next: cd {folder} && git init && tox, then replace the placeholder in src/workload.py")

@@ -23,7 +23,7 @@ def main() -> None:
     files: dict[str, list[float]] = collections.defaultdict(list)
     for case in cases:
         files[case.attrib["classname"]].append(float(case.attrib["time"]))
-    print("| tests | number | seconds of two workers | each |", "|---|---:|---:|---:|", sep="\n")
+    print("| tests | number | seconds of the workers | each |", "|---|---:|---:|---:|", sep="\n")
     for file, seconds in sorted(files.items(), key=lambda item: -sum(item[1])):
         mean = sum(seconds) / len(seconds)
         print(f"| {file} | {len(seconds)} | {sum(seconds):.1f} | {mean:.2f} |")

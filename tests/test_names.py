@@ -198,9 +198,10 @@ def test_a_name_is_refused_before_the_next_question(tmp_path: pathlib.Path):
 )
 def test_an_affix_gets_a_hint_on_a_terminal(tmp_path: pathlib.Path, name: str, hints: list[str]):
     terminal, its_end = os.openpty()
+    folder = ("--output-dir", "a folder")
     try:
         result = subprocess.run(
-            [*command.CLI, str(matrix.TEMPLATE), "--no-input", f"charm_name={name}"],
+            [*command.CLI, str(matrix.TEMPLATE), "--no-input", *folder, f"charm_name={name}"],
             cwd=tmp_path,
             stdout=its_end,
         )
@@ -212,4 +213,4 @@ def test_an_affix_gets_a_hint_on_a_terminal(tmp_path: pathlib.Path, name: str, h
     assert result.returncode == 0
     found = re.findall(r"Hint: .* without ('\w+')", shown)
     assert found == hints
-    assert f"Next: cd {name}" in shown
+    assert f"Next: cd 'a folder/{name}' && " in shown
