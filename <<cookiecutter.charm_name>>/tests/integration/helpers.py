@@ -350,10 +350,11 @@ class Application:
             ActionFailedError: if the unit refuses.
         """
         _, output, error = await self._ops_test.juju("run", "--format", "json", unit, action)
-        task = json.loads(output)[unit] if output else {"status": error}
-        if task["status"] == "failed":
+        task: dict[str, Any] = json.loads(output)[unit] if output else {}
+        status = task.get("status", error)
+        if status == "failed":
             raise ActionFailedError(task.get("message", ""))
-        if task["status"] != "completed":
-            pytest.fail(f"{action} on {unit}: {task['status']}")
+        if status != "completed":
+            pytest.fail(f"{action} on {unit}: {status}")
         return task["results"]
 <% endif %>

@@ -64,6 +64,7 @@ def test_other_events_leave_the_databag_alone(unit: units.Unit, event: str, lead
     try:
         state = unit.run(event, state, revision=0)
     except units.testing.ActionFailed as refusal:
+        assert isinstance(refusal.state, units.testing.State)
         state = refusal.state
 
     reconciles = event == "rotate-credentials" and leader
