@@ -126,6 +126,20 @@ def test_an_upgrade_that_is_cut_short_leaves_no_service_of_the_old_revision(
     assert unit.systemd.running == {SERVICE}
 
 
+def test_an_upgrade_restarts_the_service_while_an_option_is_bad(
+    unit: units.Unit, configured: units.testing.State
+):
+    """The charm is blocked, and the workload goes on with what it was told last."""
+    unit.unit_file.write_text("what the old revision installed")
+
+    state = unit.run(
+        "upgrade_charm", units.dataclasses.replace(configured, config={"log-level": "loud"})
+    )
+
+    assert isinstance(state.unit_status, units.testing.BlockedStatus)
+    assert unit.systemd.running == {SERVICE}
+
+
 @pytest.mark.parametrize("event", ["stop", "remove"])
 def test_stop_and_remove_end_the_service(
     unit: units.Unit, configured: units.testing.State, event: str
