@@ -54,19 +54,25 @@ def test_a_changed_option_is_applied_with_one_restart(
 <% if cookiecutter.substrate == "machine" %>
 
 
+def cut_short(unit: units.Unit, event: str, state: units.testing.State, *, at: str) -> None:
+    """Run an event whose hook ends where the charm calls a function of systemd."""
+
+    def fail(*args: str):
+        raise RuntimeError("the hook is cut short")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(unit.systemd, at, fail)
+        with pytest.raises(units.testing.errors.UncaughtCharmError):
+            unit.run(event, state)
+
+
 def test_a_hook_that_is_cut_short_leaves_no_service_with_old_settings(
-    unit: units.Unit, configured: units.testing.State, monkeypatch: pytest.MonkeyPatch
+    unit: units.Unit, configured: units.testing.State
 ):
     """The next hook finds the new file in place, which doesn't tell what is running."""
     changed = units.dataclasses.replace(configured, config={"log-level": "debug"})
 
-    def fail(service: str):
-        raise RuntimeError("the hook is cut short")
-
-    monkeypatch.setattr(unit.systemd, "service_start", fail)
-    with pytest.raises(units.testing.errors.UncaughtCharmError):
-        unit.run("config_changed", changed)
-    monkeypatch.undo()
+    cut_short(unit, "config_changed", changed, at="service_start")
 
     assert not unit.systemd.running
     unit.run("update_status", changed)
@@ -107,18 +113,12 @@ def test_upgrade_restarts_a_service_that_the_new_revision_changes(
 
 
 def test_an_upgrade_that_is_cut_short_leaves_no_service_of_the_old_revision(
-    unit: units.Unit, configured: units.testing.State, monkeypatch: pytest.MonkeyPatch
+    unit: units.Unit, configured: units.testing.State
 ):
     """The next hook finds the new unit file in place, which doesn't tell what is running."""
     unit.unit_file.write_text("what the old revision installed")
 
-    def fail():
-        raise RuntimeError("the hook is cut short")
-
-    monkeypatch.setattr(unit.systemd, "daemon_reload", fail)
-    with pytest.raises(units.testing.errors.UncaughtCharmError):
-        unit.run("upgrade_charm", configured)
-    monkeypatch.undo()
+    cut_short(unit, "upgrade_charm", configured, at="daemon_reload")
 
     assert not unit.systemd.running
     unit.run("upgrade_charm", configured)
