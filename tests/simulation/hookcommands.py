@@ -192,10 +192,10 @@ class Context:
 
     def _secret_get(self, options: argparse.Namespace, stdin: str) -> str:
         id_ = self._find(options)
-        if options.id and options.label:
-            raise model.RefusedError("the simulation doesn't relabel a secret, as Juju would")
         if id_ in self._new_secrets:
             return json.dumps(self._new_secrets[id_][1])
+        if options.id and options.label:
+            raise model.RefusedError("the simulation doesn't relabel a secret, as Juju would")
         if (options.refresh or options.peek) and id_ in self._contents:
             if options.refresh:
                 self._refreshed.add(id_)
