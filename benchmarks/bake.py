@@ -7,7 +7,7 @@ import pathlib
 import sys
 
 from benchmarks import timing
-from tests import matrix
+from tests.support import matrix
 
 
 def bake(substrate: str, folder: pathlib.Path) -> None:

@@ -15,8 +15,8 @@ import tempfile
 import time
 
 from benchmarks import bake, timing
-from tests import baking, packing
 from tests.simulation import controller, model
+from tests.support import baking, packing
 
 ROUNDS = 15
 VARIANT = {"substrate": "machine", "base": "ubuntu@24.04", "integration_tests": "jubilant"}

@@ -9,7 +9,7 @@ import time
 import xml.etree.ElementTree as ElementTree
 
 from benchmarks import timing
-from tests import matrix
+from tests.support import matrix
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests import baking, matrix, packing, pythons, skips
+from tests.support import baking, matrix, packing, pythons, skips
 
 
 def pytest_report_header() -> list[str]:
@@ -30,7 +30,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Fail CI on a skip for a reason that tests/skips.py doesn't name."""
+    """Fail CI on a skip for a reason that tests/support/skips.py doesn't name."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if reporter is None or "CI" not in os.environ:
         return

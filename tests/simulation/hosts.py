@@ -16,8 +16,8 @@ import threading
 import time
 from collections.abc import Mapping
 
-from tests import packing
 from tests.simulation import hookcommands, place
+from tests.support import packing
 
 NO_PEBBLE = "no Pebble: neither `pebble` on PATH nor in Go's bin folder, where .ci/run puts it"
 PROGRAMS = pathlib.Path(__file__).parent / "programs"

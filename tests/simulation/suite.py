@@ -10,8 +10,8 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from tests import baking, matrix, packing
 from tests.simulation import controller, hosts, model
+from tests.support import baking, matrix, packing
 
 
 @dataclasses.dataclass(frozen=True)

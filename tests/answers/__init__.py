@@ -1,0 +1,1 @@
+"""What becomes of answers: refused, quoted, baked, cleaned up."""

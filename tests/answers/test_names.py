@@ -1,0 +1,216 @@
+"""Is a charm's name accepted exactly if charmcraft packs it and Juju deploys it?"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import pathlib
+import re
+import string
+import subprocess
+import typing
+
+import hypothesis
+import pydantic
+import pytest
+import yaml
+from charmcraft.models import project
+from craft_application.models import constraints
+from hypothesis import strategies as st
+
+from tests.support import command, matrix
+
+RULES = command.rules()
+# github.com/juju/names, application.go: validApplication.
+JUJU = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]*[a-z][a-z0-9]*)*")
+# charmcraft's type checks twice: with Python's re, whose time doubles with each character that the
+# pattern backtracks over, and with pydantic's own engine, which takes linear time.
+PROJECT_NAME = pydantic.TypeAdapter(constraints.ProjectName)
+PROJECT_NAME_LINEAR = pydantic.TypeAdapter(
+    typing.Annotated[
+        str,
+        next(
+            rule
+            for rule in typing.get_args(constraints.ProjectName)[1:]
+            if isinstance(rule, pydantic.fields.FieldInfo)
+        ),
+    ]
+)
+BOUNDED = 16  # characters that re checks in a few milliseconds
+
+TRAPS = (
+    "",
+    "a",
+    "5g-core",
+    "a-",
+    "-a",
+    "foo-1",
+    "k8s-1-minimal",
+    "foo-1a",
+    "foo--bar",
+    "my-charm\n",
+    "n" * 40,
+    "n" * 41,
+    "n" * 38 + "-1x",
+    "../x",
+    "/etc/x",
+    "my charm",
+    "My-charm",
+    "my_charm",
+    "m\u0443-charm",  # a Cyrillic letter that looks like y
+    "my\u2010charm",  # a hyphen that isn't the keyboard's
+    "\uff4dy-charm",  # a full-width m
+    "cha\u0301rm",
+    "my-charm\u0661",  # a digit, but not of ASCII
+    "my-charm\u200b",
+    "json",
+    "operator",
+    "<< 7 * 7 >>",
+)
+NAMES = st.one_of(
+    st.text("ab1-", max_size=12),
+    st.text("ab1-", min_size=30, max_size=45),
+    st.text(string.ascii_lowercase + string.digits + "-_.A/ \n\u00e9\u0430", max_size=45),
+    st.from_regex(JUJU, fullmatch=True),
+    st.text(max_size=45),
+    st.sampled_from(TRAPS),
+)
+
+
+def charmcraft_packs(name: str) -> bool:
+    """Whether charmcraft takes a name, in bounded time."""
+    types = [PROJECT_NAME_LINEAR] + [PROJECT_NAME] * (len(name) <= BOUNDED)
+    verdicts = set()
+    for adapter in types:
+        try:
+            adapter.validate_python(name)
+            verdicts.add(True)
+        except pydantic.ValidationError:
+            verdicts.add(False)
+    assert len(verdicts) == 1, name
+    return verdicts.pop()
+
+
+def works(name: str) -> bool:
+    """Whether charmcraft packs and Juju deploys a charm of that name."""
+    return bool(JUJU.fullmatch(name)) and charmcraft_packs(name)
+
+
+def test_every_short_name_is_accepted_exactly_if_both_rules_take_it():
+    """Thousands of them: each of up to seven letters, digits and hyphens."""
+    names = ["".join(name) for size in range(8) for name in itertools.product("a1-", repeat=size)]
+
+    wrong = [name for name in names if (RULES.name_problem(name) is None) != works(name)]
+
+    assert wrong == []
+
+
+@hypothesis.settings(max_examples=600, deadline=None)
+@hypothesis.given(NAMES)
+def test_a_name_is_accepted_exactly_if_charmcraft_and_juju_take_it(name: str):
+    assert (RULES.name_problem(name) is None) == works(name)
+
+
+@pytest.mark.parametrize("name", TRAPS)
+def test_no_trap_tells_the_hook_from_both_rules(name: str):
+    assert (RULES.name_problem(name) is None) == works(name)
+
+
+@hypothesis.settings(max_examples=300, deadline=None)
+@hypothesis.given(NAMES)
+def test_the_proposed_name_always_works(name: str):
+    assert works(RULES.propose_name(name))
+
+
+@hypothesis.settings(max_examples=300, deadline=None)
+@hypothesis.given(NAMES)
+def test_a_refusal_is_one_printable_line(name: str):
+    problem = RULES.first_problem({"charm_name": name})
+
+    assert problem is None or problem.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("name", "rule", "proposal"),
+    [
+        ("", "is empty", "my-app"),
+        ("n" * 41, "has 41 characters, and charmcraft packs at most 40", "n" * 40),
+        ("My-Charm", "may hold only a to z in lower case", "my-charm"),
+        ("m\u0443", "not '\u0443' (U+0443)", "m"),
+        ("my-charm\n", "not '\\n' (U+000A)", "my-charm"),
+        ("../x", "not '.' (U+002E)", "x"),
+        ("5g-core", "must start with a letter", "g-core"),
+        ("foo--bar", "hyphens only singly", "foo-bar"),
+        ("foo-", "hyphens only singly", "foo"),
+        ("foo-1", "needs a letter in each part", "foo1"),
+    ],
+)
+def test_a_refusal_names_the_rule_and_proposes_a_name(name: str, rule: str, proposal: str):
+    problem = RULES.first_problem({"charm_name": name})
+
+    assert rule in problem
+    assert problem.endswith(f"try {proposal!r}")
+
+
+@pytest.mark.filterwarnings("ignore:The 'charmhub' field:DeprecationWarning")
+@pytest.mark.parametrize("name", ["a", "k8s-5g-core", "n" * 40, "charm", "my-operator", "json"])
+def test_charmcraft_reads_the_charm_of_an_accepted_name(tmp_path: pathlib.Path, name: str):
+    result = command.run(tmp_path, {"charm_name": name})
+
+    assert result.returncode == 0, result.stdout
+    metadata = yaml.safe_load((tmp_path / name / "charmcraft.yaml").read_text())
+    assert project.CharmcraftProject.unmarshal(metadata).name == name
+
+
+@pytest.mark.parametrize("name", ["", "foo-1", "../x", "a/b", ".", "my-charm\n"])
+def test_a_refused_name_makes_no_folder_anywhere(tmp_path: pathlib.Path, name: str):
+    output = tmp_path / "deep" / "output"
+    output.mkdir(parents=True)
+    before = command.tree(tmp_path)
+
+    result = command.run(output, {"charm_name": name})
+
+    assert result.returncode == 1
+    assert result.stdout.startswith(f"charm_name {name!r} ")
+    assert result.stdout.count("\n") == 1
+    assert command.tree(tmp_path) == before
+
+
+def test_an_absolute_name_is_refused(tmp_path: pathlib.Path):
+    result = command.run(tmp_path / "output", {"charm_name": str(tmp_path / "elsewhere")})
+
+    assert result.returncode == 1
+    assert result.stdout.startswith("charm_name ")
+    assert command.tree(tmp_path) == {}
+
+
+def test_a_name_is_refused_before_the_next_question(tmp_path: pathlib.Path):
+    result = command.prompt(tmp_path, {"charm_name": "foo-1"})
+
+    assert result.returncode == 1
+    assert "Title" not in result.stdout
+    assert result.stdout.endswith("try 'foo1'\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "hints"),
+    [("my-charm", ["'charm'"]), ("kafka-operator", ["'operator'"]), ("kafka", [])],
+)
+def test_an_affix_gets_a_hint_on_a_terminal(tmp_path: pathlib.Path, name: str, hints: list[str]):
+    terminal, its_end = os.openpty()
+    folder = ("--output-dir", "a folder")
+    try:
+        result = subprocess.run(
+            [*command.CLI, str(matrix.TEMPLATE), "--no-input", *folder, f"charm_name={name}"],
+            cwd=tmp_path,
+            stdout=its_end,
+        )
+        shown = os.read(terminal, 10_000).decode()
+    finally:
+        os.close(terminal)
+        os.close(its_end)
+
+    assert result.returncode == 0
+    found = re.findall(r"Hint: .* without ('\w+')", shown)
+    assert found == hints
+    assert f"Next: cd 'a folder/{name}' && " in shown

@@ -1,0 +1,1 @@
+"""What a baked charm does: events, faults, histories, cost, mutants, growth."""

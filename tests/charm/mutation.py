@@ -1,0 +1,82 @@
+"""Do a charm's own unit tests kill the mutants that mutmut makes of it? Run ``tox -e mutation``.
+
+It takes minutes, so pytest doesn't find it by itself; test_mutants.py runs with all else.
+"""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+import tomli
+
+from tests.support import baking, matrix
+
+SURVIVORS = tomli.loads(pathlib.Path(__file__).with_name("survivors.toml").read_text())
+CONFIGURATION = """
+[tool.mutmut]
+source_paths = ["src"]
+also_copy = ["charmcraft.yaml"]
+pytest_add_cli_args = ["-p", "no:cacheprovider"]
+pytest_add_cli_args_test_selection = ["tests/unit"]
+"""
+# Scenario reads and writes YAML for each run, which takes half of the run's time.
+MUTMUT = """
+import yaml
+yaml.SafeDumper, yaml.SafeLoader = yaml.CSafeDumper, yaml.CSafeLoader
+from mutmut.__main__ import cli
+cli()
+"""
+
+
+@pytest.mark.parametrize("substrate", matrix.CHOICES["substrate"])
+def test_the_unit_tests_kill_all_mutants_but_the_listed(
+    oven: baking.Oven, tmp_path: pathlib.Path, substrate: str
+):
+    """survivors.toml lists those that live, each with the reason."""
+    charm = tmp_path / "charm"
+    shutil.copytree(oven.bake({"substrate": substrate}), charm)
+    with (charm / "pyproject.toml").open("a") as file:
+        file.write(CONFIGURATION)
+
+    run(charm, "run")
+
+    verdicts = dict(
+        line.strip().split(": ")
+        for line in run(charm, "results", "--all", "True").splitlines()
+        if ": " in line
+    )
+    alive = [name for name, verdict in verdicts.items() if verdict != "killed"]
+    assert len(verdicts) > 200, "mutmut made too few mutants to show anything"
+    assert len(alive) <= 0.1 * len(verdicts)
+    expected = sorted(
+        entry["mutant"] for entry in SURVIVORS["survivor"] if substrate in entry["substrates"]
+    )
+    assert sorted(describe(run(charm, "show", name)) for name in alive) == expected
+
+
+def run(charm: pathlib.Path, *command: str) -> str:
+    """Run mutmut on a charm and return what it printed."""
+    result = subprocess.run(
+        [sys.executable, "-c", MUTMUT, *command],
+        cwd=charm,
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert result.returncode == 0, result.stdout[-5000:]
+    return result.stdout
+
+
+def describe(shown: str) -> str:
+    """Reduce a mutant to the file that it is in and the line that it makes."""
+    file = re.search(r"^\+\+\+ (\S+)", shown, re.MULTILINE)
+    lines = re.findall(r"^\+(?!\+\+ ) *(.*)", shown, re.MULTILINE)
+    assert file and lines, shown
+    return f"{pathlib.Path(file.group(1)).name}: {' '.join(lines)}"

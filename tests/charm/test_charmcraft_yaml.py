@@ -1,0 +1,26 @@
+"""Does charmcraft itself accept the charmcraft.yaml of every variant?"""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+from charmcraft.models import project
+
+from tests.support import baking, matrix
+
+
+# charmcraft reads a field of its own that it deprecates.
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:charmcraft")
+@pytest.mark.parametrize("variant", matrix.functional(), ids=matrix.name)
+def test_charmcraft_accepts_it(oven: baking.Oven, variant: matrix.Variant):
+    text = (oven.bake(variant) / "charmcraft.yaml").read_text()
+
+    charm = project.CharmcraftProject.unmarshal(yaml.safe_load(text))
+
+    assert isinstance(charm, project.PlatformCharm)
+    assert charm.base == variant["base"]
+    assert set(charm.peers or {}) == {"peers"}
+    assert set(charm.actions or {}) == {"rotate-credentials", "show-leadership"}
+    kubernetes = variant["substrate"] == "kubernetes"
+    assert set(charm.containers or {}) == ({"workload"} if kubernetes else set())
+    assert set(charm.resources or {}) == ({"workload-image"} if kubernetes else set())

@@ -1,0 +1,1 @@
+"""The project around the charm: files, documentation, pins, workflows, Terraform, updates."""

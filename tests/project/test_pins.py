@@ -1,0 +1,157 @@
+"""Do both layers pin the same, within bounds, and can the pins be lifted?"""
+
+from __future__ import annotations
+
+import pathlib
+import re
+import shutil
+
+import pytest
+import tomli
+
+from tests.support import baking, matrix
+from tools import pins
+
+
+def requirements(pyproject: pathlib.Path) -> set[str]:
+    """Return what a pyproject.toml asks the package index for."""
+    parsed = tomli.loads(pyproject.read_text())
+    groups = parsed["dependency-groups"].values()
+    return set(parsed["project"].get("dependencies", [])) | {
+        requirement for group in groups for requirement in group if isinstance(requirement, str)
+    }
+
+
+def test_both_layers_pin_a_package_alike():
+    differing = {name: bounds for name, bounds in pins.read().items() if len(bounds) > 1}
+
+    assert differing == {}
+
+
+def test_both_layers_pin_an_action_to_the_same_commit():
+    outer = pins.actions(matrix.TEMPLATE / ".github" / "workflows")
+    inner = pins.actions(matrix.TEMPLATE / pins.CHARM / ".github" / "workflows")
+
+    assert all(len(commits) == 1 for commits in outer.values())
+    assert inner and inner == {name: outer[name] for name in inner}
+
+
+def test_every_requirement_of_the_template_has_both_bounds():
+    unbounded = {
+        requirement
+        for requirement in requirements(matrix.TEMPLATE / "pyproject.toml")
+        if not pins.PIN.fullmatch(requirement)
+    }
+
+    assert unbounded == set()
+
+
+@pytest.mark.parametrize("variant", matrix.functional(), ids=matrix.name)
+def test_every_requirement_of_a_charm_has_both_bounds(oven: baking.Oven, variant: matrix.Variant):
+    charm = oven.bake(variant)
+
+    tox = (charm / "tox.ini").read_text().split("requires =\n")[1].split("env_list")[0].split()
+    unbounded = {
+        requirement
+        for requirement in requirements(charm / "pyproject.toml") | set(tox)
+        if not pins.PIN.fullmatch(requirement)
+    }
+
+    assert len(tox) == 2 and unbounded == set()
+
+
+def test_what_is_held_is_there():
+    """A pin that changed is held no longer, without anyone having decided so."""
+    charm = (matrix.TEMPLATE / pins.CHARM / "pyproject.toml").read_text()
+
+    assert [pin for pin in pins.HELD if pin not in charm] == []
+
+
+@pytest.mark.parametrize(
+    ("lower", "upper", "newest", "lifted"),
+    [
+        ("1.3", "2", "1.9.1", ("1.3", "2")),
+        ("1.3", "2", "2", ("2.0", "3")),
+        ("1.3", "2", "3.4.5", ("3.4", "4")),
+        ("3.8.3", "4", "4.0.1", ("4.0.1", "5")),
+        ("0.17", "0.18", "0.18.2", ("0.18", "0.19")),
+        ("0.17", "0.18", "1.0.0", ("1.0", "1.1")),
+        ("0.11.0.1", "0.12", "0.12.0.2", ("0.12.0.2", "0.13")),
+        ("6", "7", "7.0.post1", ("7", "8")),
+    ],
+)
+def test_a_bound_is_lifted_as_far_as_the_newest_version_needs(lower, upper, newest, lifted):
+    assert pins.lift_bounds(lower, upper, newest) == lifted
+
+
+def test_a_lower_bound_that_the_oldest_python_cannot_reach_is_an_error():
+    with pytest.raises(ValueError, match=r"Python 3\.10 gets 0\.38\.2 at most, .* below 0\.39"):
+        pins.lift_bounds("0.39", "0.40", "0.38.2")
+
+
+@pytest.fixture
+def template(tmp_path) -> pathlib.Path:
+    """Copy what lifting the pins reads and writes."""
+    for file in pins.FILES:
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        shutil.copy(matrix.TEMPLATE / file, tmp_path / file)
+    for layer in ("", pins.CHARM):
+        workflows = pathlib.Path(layer, ".github", "workflows")
+        shutil.copytree(matrix.TEMPLATE / workflows, tmp_path / workflows)
+    return tmp_path
+
+
+def test_lifting_changes_a_package_in_every_file_and_keeps_what_is_held(template):
+    newest = dict.fromkeys(pins.read(template), "99.1")
+
+    changes = pins.lift(newest, template)
+
+    lifted = pins.read(template)
+    assert set(lifted) == set(newest)
+    assert all(
+        bound.endswith((",<100", ",<99.2")) for bounds in lifted.values() for bound in bounds
+    )
+    charm = (template / pins.CHARM / "pyproject.toml").read_text()
+    assert all(pin in charm for pin in pins.HELD)
+    assert "tox>=99.1,<100" in (template / ".ci" / "run").read_text()
+    assert any("ops[testing]>=99.1.0,<100" in change for change in changes)
+
+
+def test_lifting_to_what_the_bounds_let_in_changes_nothing(template):
+    newest = {name: min(bounds)[2:].split(",")[0] for name, bounds in pins.read().items()}
+
+    assert pins.lift(newest, template) == []
+    for file in pins.FILES:
+        assert (template / file).read_text() == (matrix.TEMPLATE / file).read_text()
+
+
+def test_the_charm_gets_the_actions_that_the_template_uses(template):
+    for path in (template / ".github" / "workflows").glob("*.yaml"):
+        lifted = re.sub(
+            r"actions/checkout@.*", f"actions/checkout@{'0' * 40}  # v99.0.0", path.read_text()
+        )
+        path.write_text(lifted)
+
+    changes = pins.hand_actions_on(template)
+
+    inner = pins.actions(template / pins.CHARM / ".github" / "workflows")
+    assert inner["actions/checkout"] == {("0" * 40, "v99.0.0")}
+    assert set(changes) == {"actions/checkout becomes v99.0.0"}
+
+
+def test_no_pin_is_anywhere_else():
+    """tools/pins.py wouldn't lift it."""
+    written = [
+        path
+        for layer in (".ci", ".github", "benchmarks", "docs", "hooks", pins.CHARM)
+        for path in (matrix.TEMPLATE / layer).rglob("*")
+    ] + list(matrix.TEMPLATE.iterdir())
+
+    pinned = {
+        path.relative_to(matrix.TEMPLATE).as_posix()
+        for path in written
+        if (path.suffix in (".ini", ".md", ".py", ".toml", ".yaml") or path.name == "run")
+        and pins.PIN.search(path.read_text())
+    }
+
+    assert pinned == set(pins.FILES)

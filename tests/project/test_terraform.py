@@ -1,0 +1,132 @@
+"""Is the charm's Terraform module well-formed, complete, and what its README says?"""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+from typing import Any
+
+import hcl2
+import pytest
+import yaml
+
+from tests.support import baking, matrix, skips
+
+FUNCTIONAL = pytest.mark.parametrize("variant", matrix.functional(), ids=matrix.name)
+
+TERRAFORM = shutil.which("terraform") or shutil.which("tofu")
+# What juju_application takes, from version 1.0 of the provider on:
+# https://documentation.ubuntu.com/terraform-provider-juju/latest/reference/terraform-provider/resources/application/
+APPLICATION = {"config", "constraints", "model_uuid", "name", "resources", "units"}
+CHARM = {"base", "channel", "name", "revision"}
+
+
+def run(*args: str, folder: pathlib.Path) -> subprocess.CompletedProcess[str]:
+    """Run terraform in a folder, deaf to what it is told outside of the test."""
+    if TERRAFORM is None:
+        pytest.skip(skips.NO_TERRAFORM)
+    environment = {
+        key: value
+        for key, value in os.environ.items()
+        if not key.startswith("TF_") or key == "TF_CLI_CONFIG_FILE"
+    }
+    return subprocess.run(
+        [TERRAFORM, *args],
+        cwd=folder,
+        env={**environment, "CHECKPOINT_DISABLE": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def parse(file: pathlib.Path) -> dict[str, Any]:
+    """Parse a file of the module, strings without their quotes."""
+
+    def unquote(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {unquote(key): unquote(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [unquote(item) for item in value]
+        return value.strip('"') if isinstance(value, str) else value
+
+    return unquote(hcl2.loads(file.read_text()))
+
+
+def variables(module: pathlib.Path) -> dict[str, dict[str, Any]]:
+    """Return the module's variables by name."""
+    parsed = parse(module / "variables.tf")["variable"]
+    return {name: value for variable in parsed for name, value in variable.items()}
+
+
+@FUNCTIONAL
+def test_terraform_finds_the_files_formatted(oven: baking.Oven, variant: matrix.Variant):
+    result = run("fmt", "-check", "-diff", folder=oven.bake(variant) / "terraform")
+
+    assert result.returncode == 0, result.stdout
+
+
+def test_terraform_validates_every_module(oven: baking.Oven, tmp_path):
+    """With the provider's own schema, so one test that may have to skip."""
+    for variant in matrix.product("substrate", "integration_tests"):
+        module = tmp_path / "-".join(variant.values())
+        shutil.copytree(oven.bake(variant) / "terraform", module)
+
+        initialised = run("init", "-backend=false", "-input=false", "-no-color", folder=module)
+        validated = run("validate", "-no-color", folder=module)
+
+        # A provider that is there by dev_overrides needs no init, which wouldn't find it.
+        if initialised.returncode and "Missing required provider" in validated.stdout:
+            pytest.skip(skips.NO_PROVIDER)
+        assert validated.returncode == 0, initialised.stdout + validated.stdout
+
+
+@FUNCTIONAL
+def test_the_application_gets_every_variable(oven: baking.Oven, variant: matrix.Variant):
+    module = oven.bake(variant) / "terraform"
+    ((application,),) = (
+        resource["juju_application"].values() for resource in parse(module / "main.tf")["resource"]
+    )
+    (charm,) = application["charm"]
+
+    kubernetes = variant["substrate"] == "kubernetes"
+    assert set(application) - {"charm", "__is_block__", "__comments__"} == APPLICATION - (
+        set() if kubernetes else {"resources"}
+    )
+    assert set(charm) - {"__is_block__", "__comments__"} == CHARM
+    assert charm["name"] == baking.CHARM_NAME
+    used = set(re.findall(r"var\.(\w+)", (module / "main.tf").read_text()))
+    assert used == set(variables(module))
+
+
+@FUNCTIONAL
+def test_the_defaults_are_those_of_charmcraft_yaml(oven: baking.Oven, variant: matrix.Variant):
+    charm = oven.bake(variant)
+    charmcraft = yaml.safe_load((charm / "charmcraft.yaml").read_text())
+    found = variables(charm / "terraform")
+
+    assert found["app_name"]["default"] == charmcraft["name"]
+    assert found["base"]["default"] == charmcraft["base"]
+    assert [name for name, it in found.items() if "default" not in it] == ["model_uuid"]
+    assert [name for name, it in found.items() if not it.get("description")] == []
+
+
+@FUNCTIONAL
+def test_the_readme_tells_every_variable_and_output(oven: baking.Oven, variant: matrix.Variant):
+    module = oven.bake(variant) / "terraform"
+    readme = (module / "README.md").read_text()
+
+    told = re.findall(r"^\| `(\w+)` \| (\S+) \| (\S+) \|", readme, re.MULTILINE)
+
+    declared = []
+    for name, variable in variables(module).items():
+        text = (module / "variables.tf").read_text().split(f'variable "{name}" {{')[1]
+        default = re.search(r"^  default +=\s(.*)$", text.split("\n}\n")[0], re.MULTILINE)
+        kind = variable["type"].removeprefix("${").removesuffix("}")
+        declared.append((name, kind, f"`{default[1]}`" if default else "required"))
+    assert told == declared
+    outputs = [name for output in parse(module / "outputs.tf")["output"] for name in output]
+    assert re.findall(r"^\| `(\w+)` \| [^|]+ \|$", readme, re.MULTILINE) == outputs

@@ -1,0 +1,138 @@
+"""Pack charms with the real charmcraft, each variant at most once per test session."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+
+import filelock
+
+from tests.simulation import place
+from tests.support import baking, matrix, pythons
+
+# Modules that charmcraft imports and only the system package python3-apt carries.
+_APT_PACKAGES = pathlib.Path("/usr/lib/python3/dist-packages")
+_APT_MODULES = ("apt", "apt_inst*.so", "apt_pkg*.so", "aptsources")
+
+
+class Packer:
+    """Packs charms into one folder, which all processes of a test session share."""
+
+    def __init__(self, oven: baking.Oven, root: pathlib.Path):
+        self._oven = oven
+        self._root = root
+
+    def pack(self, variant: matrix.Variant) -> pathlib.Path:
+        """Return the variant's charm, baked and packed."""
+        project = self._oven.bake(variant)
+        folder = self._root / _digest(project)
+        folder.mkdir(parents=True, exist_ok=True)
+        with filelock.FileLock(folder / "lock"):
+            if not (packed := sorted(folder.glob("*.charm"))):
+                charm = pack(project, folder / "project", variant["base"])
+                # Under its final name only when it is whole.
+                packed = [charm.rename(folder / charm.name)]
+        return packed[0]
+
+
+def python(base: str) -> pathlib.Path:
+    """Return the Python that a charm of this base is packed with and runs on here."""
+    return (pythons.find(matrix.PYTHONS[base]) or pathlib.Path(sys.executable)).resolve()
+
+
+@functools.cache
+def version(interpreter: pathlib.Path) -> str:
+    """Return an interpreter's version, such as 3.12."""
+    code = "import sys; print('%d.%d' % sys.version_info[:2])"
+    return subprocess.check_output([interpreter, "-c", code], text=True).strip()
+
+
+def pack(project: pathlib.Path, work: pathlib.Path, base: str) -> pathlib.Path:
+    """Pack a copy of a project with charmcraft, and return the charm.
+
+    Destructive mode refuses a host that is not the charm's base. So charmcraft runs in a place
+    whose /etc/os-release is that of the base, and whose python3 has the base's version. Where no
+    such Python is at hand, the copy asks for the Python that is.
+    """
+    shutil.copytree(project, work)
+    interpreter = python(base)
+    if pythons.find(matrix.PYTHONS[base]) is None:
+        pyproject = work / "pyproject.toml"
+        lowered = re.sub(
+            r'(?m)^requires-python = ".*?"', 'requires-python = ">=3.10"', pyproject.read_text()
+        )
+        pyproject.write_text(lowered)
+    tools = work.with_name("tools")
+    _link(tools / "bin" / "python3", interpreter)
+    for pattern in _APT_MODULES:
+        for module in _APT_PACKAGES.glob(pattern):
+            _link(tools / "apt" / module.name, module)
+    version = base.removeprefix("ubuntu@")
+    (tools / "os-release").write_text(f'NAME="Ubuntu"\nID=ubuntu\nVERSION_ID="{version}"\n')
+    # In a container, as this file tells it, charmcraft installs no snaps: uv is at hand already.
+    prepare = """
+        touch /.dockerenv
+        mount --bind "$1" "$(readlink -f /etc/os-release)"
+        cd "$2"
+        shift 2
+        exec "$@"
+    """
+    charmcraft = [sys.executable, "-m", "charmcraft", "pack", "--destructive-mode", "--verbose"]
+    result = subprocess.run(
+        place.command({}, "sh", "-euc", prepare, "sh", tools / "os-release", work, *charmcraft),
+        env={
+            **os.environ,
+            "PATH": f"{tools / 'bin'}:{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}",
+            "PYTHONPATH": str(tools / "apt"),
+            "XDG_RUNTIME_DIR": str(tools),
+            "XDG_STATE_HOME": str(tools),
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert result.returncode == 0, result.stdout
+    (charm,) = work.glob("*.charm")
+    return charm
+
+
+def unpack(charm: pathlib.Path, folder: pathlib.Path) -> pathlib.Path:
+    """Unpack a charm into a folder, file modes included, and return the folder."""
+    with zipfile.ZipFile(charm) as archive:
+        for item in archive.infolist():
+            extracted = archive.extract(item, folder)
+            if mode := item.external_attr >> 16:
+                os.chmod(extracted, mode & 0o7777)
+    return folder
+
+
+@functools.cache
+def problem() -> str | None:
+    """Say why charms can't be packed here, or return None."""
+    modules = [module for pattern in _APT_MODULES for module in _APT_PACKAGES.glob(pattern)]
+    if len(modules) < len(_APT_MODULES):
+        return "charmcraft needs the system package python3-apt"
+    tag = f"cpython-{sys.version_info.major}{sys.version_info.minor}-"
+    if not any(tag in module.name for module in modules):
+        return f"the system package python3-apt is not for Python {sys.version.split()[0]}"
+    return place.problem()
+
+
+def _digest(project: pathlib.Path) -> str:
+    digest = hashlib.sha256()
+    for path in sorted(project.rglob("*")):
+        if path.is_file():
+            digest.update(f"{path.relative_to(project)}\0".encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _link(link: pathlib.Path, target: pathlib.Path) -> None:
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(target)
