@@ -35,6 +35,7 @@ FILES = {
     "terraform/README.md",
     "terraform/main.tf",
     "terraform/outputs.tf",
+    "terraform/tests/main.tftest.hcl",
     "terraform/variables.tf",
     "terraform/versions.tf",
     "tests/integration/conftest.py",
