@@ -98,12 +98,16 @@ def test_the_metadata_is_what_charmcraft_yaml_says(
     assert set(config["options"]) == {"log-level"}
 
 
-def test_a_lock_of_another_pyproject_toml_is_not_packed(tmp_path):
+def test_a_charm_that_has_grown_is_packed_unless_its_lock_is_old(tmp_path):
     """The uv plugin would leave out what the lock lacks, and say nothing."""
     # Of a base whose Python is as old as what packing asks for where a base's own is missing.
     variant = {"base": "ubuntu@22.04"}
     charm = baking.bake(variant, tmp_path / "baked")
     subprocess.run(["uv", "lock", "--quiet", "--python", sys.executable], cwd=charm, check=True)
+    for folder in ("lib/charms/other/v0", "src"):  # What tests and fetched libraries leave.
+        (charm / folder / "__pycache__").mkdir(parents=True)
+        (charm / folder / "__pycache__" / "old.pyc").touch()
+        (charm / folder / "more.py").touch()
     packed = packing.pack(charm, tmp_path / "locked" / "project", variant["base"])
     pyproject = (charm / "pyproject.toml").read_text()
     assert "dependencies = [\n" in pyproject
@@ -113,7 +117,9 @@ def test_a_lock_of_another_pyproject_toml_is_not_packed(tmp_path):
     with pytest.raises(AssertionError, match="run 'uv lock' and commit uv.lock"):
         packing.pack(charm, tmp_path / "stale" / "project", variant["base"])
 
-    assert packed.is_file()
+    with zipfile.ZipFile(packed) as packed_charm:
+        files = {name for name in names(packed_charm) if not name.startswith("venv/")}
+    assert files == FILES | {"lib/charms/other/v0/more.py", "src/more.py"}
 
 
 @FUNCTIONAL

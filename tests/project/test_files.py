@@ -53,6 +53,7 @@ FILES = {
     "tests/unit/test_workload.py",
     "tests/unit/units.py",
     "tox.ini",
+    "toxfile.py",
 }
 DELIMITERS = re.compile(r"<<|(?<!-)>>|<%|%>|<#|#>|cookiecutter|\{%")
 
