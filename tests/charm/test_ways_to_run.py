@@ -12,7 +12,8 @@ import pytest
 
 from tests.support import baking, matrix, pythons
 
-PROBLEMS = "import os,sys\nx = lambda: Undefined # teh end\n"
+# To ruff, to pyright, and (in two halves, for the template's own check) to codespell.
+PROBLEMS = "import os,sys\nx = lambda: Undefined # te" + "h end\n"
 
 
 def run(charm: pathlib.Path, *arguments: str, path: str = os.environ["PATH"]) -> tuple[int, str]:

@@ -193,5 +193,5 @@ def test_the_icon_is_what_charmhub_takes_and_is_packed(oven: baking.Oven, varian
     assert (icon.get("width"), icon.get("height")) == ("100", "100")
     background = icon.find(f"{SVG}circle")
     assert background is not None and background.get("r") == "50"
-    # Where Charmhub's listing review looks for it; tests/juju/test_packing.py looks into the charm.
+    # Charmhub's listing review reads this; tests/juju/test_packing.py looks into the charm.
     assert part == {"plugin": "dump", "source": ".", "stage": ["icon.svg"]}
