@@ -13,7 +13,7 @@ import pytest
 from tests.support import baking, matrix, pythons
 
 # To ruff, to pyright, and (in two halves, for the template's own check) to codespell.
-PROBLEMS = "import os,sys\nx = lambda: Undefined # te" + "h end\n"
+PROBLEMS = "import os,sys\nx = lambda: Undefined # t" + "eh end\n"
 
 
 def run(charm: pathlib.Path, *arguments: str, path: str = os.environ["PATH"]) -> tuple[int, str]:
