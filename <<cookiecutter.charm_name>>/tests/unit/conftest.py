@@ -7,7 +7,7 @@ import pathlib
 import sys
 import tempfile
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import fakes
 import pytest
@@ -34,7 +34,7 @@ def _refuse(event: str, args: tuple[Any, ...]) -> None:
     elif event in WRITES or event == "open" and args[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
         # Relative to a descriptor, the path is of a folder that was checked before.
         is_relative = isinstance(args[0], int) or event in WRITES and (args[-1] or -1) != -1
-        path = "" if is_relative else os.path.abspath(os.fsdecode(args[0]))
+        path = "" if is_relative else os.path.abspath(os.fsdecode(cast(Any, args[0])))
         if path and not path.startswith((_folder, os.devnull)) and "__pycache__" not in path:
             problem = f"write {path}"
     if problem:
