@@ -48,7 +48,7 @@ After=network.target
 
 [Service]
 User={user}
-ExecStart=/bin/sh -c 'trap "wc -c {config}" HUP; sleep infinity & while :; do wait; done'
+ExecStart=/bin/sh -c 'trap "wc -c {config}" HUP; while :; do sleep 60 & wait; done'
 ExecReload=/bin/kill -HUP $MAINPID
 Restart=always
 
@@ -59,7 +59,7 @@ WantedBy=multi-user.target
 USER = 584792  # The user of the container in charmcraft.yaml, who must be able to write FOLDER.
 FOLDER = "/tmp/<< cookiecutter.charm_name >>-workload"
 SERVICE = CHECK = "workload"
-COMMAND = f'trap "wc -c {FOLDER}/workload.json" HUP; sleep infinity & while :; do wait; done'
+COMMAND = f'trap "wc -c {FOLDER}/workload.json" HUP; while :; do sleep 60 & wait; done'
 LAYER = ops.pebble.Layer(
     {
         "services": {
