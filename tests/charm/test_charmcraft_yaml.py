@@ -23,4 +23,5 @@ def test_charmcraft_accepts_it(baker: baking.Baker, variant: matrix.Variant):
     assert set(charm.actions or {}) == {"rotate-credentials", "show-leadership"}
     kubernetes = variant["substrate"] == "kubernetes"
     assert set(charm.containers or {}) == ({"workload"} if kubernetes else set())
+    assert charm.charm_user == ("non-root" if kubernetes else None)
     assert set(charm.resources or {}) == ({"workload-image"} if kubernetes else set())

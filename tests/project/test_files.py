@@ -35,6 +35,7 @@ FILES = {
     "terraform/README.md",
     "terraform/main.tf",
     "terraform/outputs.tf",
+    "terraform/tests/main.tftest.hcl",
     "terraform/variables.tf",
     "terraform/versions.tf",
     "tests/integration/conftest.py",
@@ -52,6 +53,7 @@ FILES = {
     "tests/unit/test_workload.py",
     "tests/unit/units.py",
     "tox.ini",
+    "toxfile.py",
 }
 DELIMITERS = re.compile(r"<<|(?<!-)>>|<%|%>|<#|#>|cookiecutter|\{%")
 

@@ -25,7 +25,7 @@ CHARM = {"base", "channel", "name", "revision"}
 
 
 def run(*args: str, folder: pathlib.Path) -> subprocess.CompletedProcess[str]:
-    """Run terraform in a folder, deaf to what it is told outside of the test."""
+    """Run terraform in a folder, ignoring TF_* variables."""
     if TERRAFORM is None:
         pytest.skip(skips.NO_TERRAFORM)
     environment = {
@@ -64,12 +64,12 @@ def variables(module: pathlib.Path) -> dict[str, dict[str, Any]]:
 
 @FUNCTIONAL
 def test_terraform_finds_the_files_formatted(baker: baking.Baker, variant: matrix.Variant):
-    result = run("fmt", "-check", "-diff", folder=baker.bake(variant) / "terraform")
+    result = run("fmt", "-check", "-diff", "-recursive", folder=baker.bake(variant) / "terraform")
 
     assert result.returncode == 0, result.stdout
 
 
-def test_terraform_validates_every_module(baker: baking.Baker, tmp_path):
+def test_every_module_is_valid_and_passes_its_own_tests(baker: baking.Baker, tmp_path):
     """With the provider's own schema, so one test that may have to skip."""
     for variant in matrix.product("substrate", "integration_tests"):
         module = tmp_path / "-".join(variant.values())
@@ -82,6 +82,9 @@ def test_terraform_validates_every_module(baker: baking.Baker, tmp_path):
         if initialised.returncode and "Missing required provider" in validated.stdout:
             pytest.skip(skips.NO_PROVIDER)
         assert validated.returncode == 0, initialised.stdout + validated.stdout
+        tested = run("test", "-no-color", folder=module)
+        assert tested.returncode == 0, tested.stdout
+        assert "3 passed, 0 failed." in tested.stdout
 
 
 @FUNCTIONAL
