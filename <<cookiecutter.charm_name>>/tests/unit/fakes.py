@@ -33,8 +33,13 @@ from ops import testing
 import workload
 
 # What each command of the charm prints, by the command's first word.
-OUTPUT = {"sleep": "sleep (GNU coreutils) 9.4\nCopyright\n"}
-<% if cookiecutter.substrate == "kubernetes" %>
+VERSION = "9.4"
+OUTPUT = {"sleep": f"sleep (GNU coreutils) {VERSION}\nCopyright\n"}
+# Settings that the running workload can take; a change of another one takes a restart.
+LIVE = {"leader", "leader_address", "planned_units"}
+<% if cookiecutter.substrate == "machine" %>
+RUN = subprocess.run
+<% else %>
 # Where a user other than root may write in a stock image, and where root may.
 OPEN_FOLDERS = ("tmp", "var")
 FOLDERS = (*OPEN_FOLDERS, "etc", "home", "opt", "run", "srv", "usr")
@@ -53,6 +58,11 @@ def _check_path(container: ops.Container, name: str, path: Any, *args: Any, **op
 def _as_method(function: Callable[..., Any]) -> Callable[..., Any]:
     return lambda container, *args, **options: function(container, *args, **options)
 <% endif %>
+
+
+def parse(text: str) -> dict[str, Any]:
+    """Read the workload's file, as far as the tests shall compare it with the settings."""
+    return json.loads(text)
 
 
 class Killed(BaseException):
@@ -112,6 +122,7 @@ class System:
 
     def service_reload(self, service: str) -> bool:
         self._step()
+        assert "\nExecReload=" in self.loaded[service]
         self.running[service] |= self.files
         return True
 
@@ -121,6 +132,8 @@ class System:
         self.running.pop(service, None)
 
     def _run(self, command: list[str], **options: Any) -> "subprocess.CompletedProcess[str]":
+        if command[0] not in OUTPUT:
+            return RUN(command, **options)  # Which a unit test may not.
         self.commands.append((command, options))
         return subprocess.CompletedProcess(command, 0, stdout=OUTPUT[command[0]])
 <% else %>
@@ -241,5 +254,13 @@ class System:
         (read,) = self.running.values()
         (record,) = (path for path in self.files if path.endswith("/applied.json"))
         applied = json.loads(self.files[record])
-        has_read = all(read[path] == text for path, text in self.files.items() if path != record)
-        return applied[0] if len(applied) == 1 and has_read else None
+        if len(applied) > 1 or any(read[p] != t for p, t in self.files.items() if p != record):
+            return None
+        return {**applied[0], **parse(self.config.read_text())} if applied else None
+
+    @property
+    def config(self) -> pathlib.Path:
+        """The workload's file, which is beside the record of what the workload has taken."""
+        (record,) = self.root.rglob("applied.json")
+        (config,) = (path for path in record.parent.iterdir() if path != record)
+        return config

@@ -84,6 +84,18 @@ def with_peers(state: testing.State, **changes: Any) -> testing.State:
 
 
 def secret(state: testing.State) -> testing.Secret:
-    """Return the application's secret, failing if there isn't exactly one."""
-    (secret,) = state.secrets
+    """Return the secret of the credentials, failing if there isn't exactly one."""
+    (secret,) = (each for each in state.secrets if each.label == "credentials")
     return secret
+
+
+def credentials(state: testing.State) -> dict[str, str]:
+    """Return the newest credentials."""
+    return dict(secret(state).latest_content or {})
+
+
+def rotate(state: testing.State, key: str = "password") -> testing.State:
+    """Return the state once another unit has changed one of the credentials."""
+    latest = {**credentials(state), key: f"second-{key}"}
+    changed = dataclasses.replace(secret(state), latest_content=latest)
+    return dataclasses.replace(state, secrets={*state.secrets - {secret(state)}, changed})

