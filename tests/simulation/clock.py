@@ -40,8 +40,9 @@ class Clock:
 
     def notify(self) -> None:
         """Let everybody who waits look at what has changed."""
-        self.changes += 1
-        self._changed.notify_all()
+        with self._changed:
+            self.changes += 1
+            self._changed.notify_all()
 
     def at(self, when: float, callback: Callable[[], None] | None = None) -> Due:
         """Call back when it is so late, and return what is due."""

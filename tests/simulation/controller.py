@@ -105,9 +105,6 @@ class Controller(deployment.Deployment):
             if self._agents[unit.name] is not agent:
                 return
             self._abandon_hook(unit)
-            if not self.is_kubernetes and unit.agent != "stopped":
-                # The machine died, and starts the charm when it is back.
-                unit.ran.discard("start")
             self.juju.agent_lost(unit)
             unit.starting = is_watched
 
@@ -129,12 +126,9 @@ class Controller(deployment.Deployment):
     def _start_agent(self, unit: model.Unit, agent: object, *, is_new_pod: bool) -> None:
         self._agents[unit.name] = agent
         self._abandon_hook(unit)
-        if self.is_kubernetes:
-            # Each start of the agent starts the charm, and a new pod has to be told everything.
-            unit.ran.discard("start")
-            unit.upgrades = unit.upgrades or (is_new_pod and "install" in unit.ran)
+        if is_new_pod:
             self.name_charm(unit)
-        self.juju.agent_found(unit)
+        self.juju.agent_found(unit, is_new_pod=is_new_pod)
 
     def _stop_agent(self, unit: model.Unit) -> Mapping[str, object]:
         unit.agent = "stopped"

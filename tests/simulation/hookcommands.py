@@ -1,7 +1,7 @@
 """What a hook may ask of Juju and write to it, as the unit agent answers.
 
 Writes are buffered, and committed when the hook exits 0. What is refused, and when, was seen on
-Juju 4 (tests/juju/recordings/hook-commands.toml); what Juju 3.6 says instead is in releases.py:
+Juju 4 (tests/juju/recordings/hook-commands.yaml); what Juju 3.6 says instead is in releases.py:
 
 - relation-set --app, secret-add and status-set --application by a follower fail at once;
 - secret-info-get by a follower says that there is no such secret;

@@ -206,17 +206,24 @@ class Model:
             self.lease_runs_out()
         self.clock.notify()
 
-    def agent_found(self, unit: Unit) -> None:
-        """Note that a unit's agent is there; it claims the lease, or renews it."""
+    def agent_found(self, unit: Unit, *, is_new_pod: bool = False) -> None:
+        """Note that a unit's agent has started; it claims the lease, or renews it."""
         unit.alive, unit.starting, unit.waiting = True, False, False
         unit.agent = "idle"
-        # Each start of an agent makes it ask Pebble anew.
-        unit.ready.clear()
+        if self.is_kubernetes:
+            # Each start of the agent starts the charm and asks Pebble anew; a new pod has to be
+            # told everything.
+            unit.ran.discard("start")
+            unit.ready.clear()
+            unit.upgrades = unit.upgrades or (is_new_pod and "install" in unit.ran)
         self.claim(unit)
         self.clock.notify()
 
     def agent_lost(self, unit: Unit) -> None:
         """Note that a unit's agent is gone, frozen or cut off: its lease isn't renewed."""
+        if not self.is_kubernetes and unit.agent != "stopped":
+            # The machine has died, and starts the charm when it is back.
+            unit.ran.discard("start")
         unit.alive, unit.agent = False, "lost"
         if self._holder == unit.name and self._expires is None:
             self._expires = self.clock.now + self.timing.lease
