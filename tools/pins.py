@@ -30,6 +30,9 @@ HELD = {
 }
 # The oldest Python that the template and a charm run on.
 PYTHON = "3.10"
+# What needs a newer one, which tests/project/test_judges.py finds.
+JUDGES = {"charmhub-listing-review", "charmlint"}
+JUDGES_PYTHON = "3.12"
 
 PIN = re.compile(
     r"(?P<name>[a-z0-9][a-z0-9-]*)(?P<extras>\[[a-z,]+\])?"
@@ -59,16 +62,19 @@ def actions(workflows: pathlib.Path) -> dict[str, set[tuple[str, str]]]:
 
 
 def newest_versions(names: set[str]) -> dict[str, str]:
-    """Ask the package index for the newest version of each package that runs on PYTHON."""
-    result = subprocess.run(
-        ["uv", "pip", "compile", "--quiet", "--no-deps", "--no-header", "--no-annotate"]
-        + ["--python-version", PYTHON, "-"],
-        input="\n".join(sorted(names)),
-        stdout=subprocess.PIPE,
-        check=True,
-        text=True,
-    )
-    return dict(line.split("==") for line in result.stdout.splitlines())
+    """Ask the package index for the newest version of each package that runs on its Python."""
+    newest: dict[str, str] = {}
+    for python, packages in ((PYTHON, names - JUDGES), (JUDGES_PYTHON, names & JUDGES)):
+        result = subprocess.run(
+            ["uv", "pip", "compile", "--quiet", "--no-deps", "--no-header", "--no-annotate"]
+            + ["--python-version", python, "-"],
+            input="\n".join(sorted(packages)),
+            stdout=subprocess.PIPE,
+            check=True,
+            text=True,
+        )
+        newest |= dict(line.split("==") for line in result.stdout.splitlines())
+    return newest
 
 
 def lift_bounds(lower: str, upper: str, newest: str) -> tuple[str, str]:

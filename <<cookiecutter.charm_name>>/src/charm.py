@@ -19,11 +19,7 @@ LOG_LEVELS = ("debug", "info", "warning", "error")
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """The charm's configuration options.
-
-    Raises:
-        ValueError: if an option has a value that the workload can't take.
-    """
+    """The charm's configuration options; a ValueError says which value can't be taken."""
 
     log_level: str
 
@@ -33,181 +29,180 @@ class Config:
 
 
 class << cookiecutter.__class_name >>(ops.CharmBase):
-    """Keep the workload of every unit in line with the leader and the credentials."""
+    """Keep every unit's workload in line with the leader, the credentials and the options."""
 
     def __init__(self, framework: ops.Framework):
         super().__init__(framework)
         self.leadership = leadership.Leadership(self)
 <% if cookiecutter.substrate == "machine" %>
-        self.workload = workload.Workload()
+        self.workload = workload.Workload(self.app.name)
 <% else %>
         self.workload = workload.Workload(self.unit.get_container("workload"))
 <% endif %>
-
-        # The life of a unit:
-<% if cookiecutter.substrate == "machine" %>
-        framework.observe(self.on.install, self._on_install)
-<% endif %>
-        framework.observe(self.on.start, self._on_change)
 <% if cookiecutter.substrate == "kubernetes" %>
-        framework.observe(self.on["workload"].pebble_ready, self._on_change)
+        self._problem = ""  # What kept this event from configuring the workload.
 <% endif %>
-        framework.observe(self.on.config_changed, self._on_change)
-        framework.observe(self.on.update_status, self._on_change)
+        # These say no more than that something may have changed. None of them is sure to arrive.
+        for event in (
+            self.on.install,
+            self.on.start,
+            self.on.config_changed,
+            self.on.update_status,
+            self.on.upgrade_charm,
+            self.on.leader_elected,
+            self.on[leadership.PEER_RELATION].relation_created,
+            self.on[leadership.PEER_RELATION].relation_changed,
+            self.on[leadership.PEER_RELATION].relation_departed,
+            self.on.secret_changed,
+<% if cookiecutter.substrate == "kubernetes" %>
+            self.on["workload"].pebble_ready,
+            self.on["workload"].pebble_check_failed,
+            self.on["workload"].pebble_check_recovered,
+<% endif %>
+        ):
+            framework.observe(event, self._reconcile)
+        framework.observe(self.on.secret_rotate, self._on_secret_rotate)
+        framework.observe(self.on.secret_remove, self._on_secret_remove)
 <% if cookiecutter.substrate == "machine" %>
-        framework.observe(self.on.upgrade_charm, self._on_upgrade_charm)
         framework.observe(self.on.stop, self._on_stop)
         framework.observe(self.on.remove, self._on_remove)
-<% else %>
-        framework.observe(self.on.upgrade_charm, self._on_change)
 <% endif %>
-
-        # Who leads: the new leader publishes itself, and every other unit gets relation-changed.
-        framework.observe(self.on.leader_elected, self._on_change)
-        framework.observe(self.on[leadership.PEERS].relation_created, self._on_change)
-        framework.observe(self.on[leadership.PEERS].relation_changed, self._on_change)
-        framework.observe(self.on[leadership.PEERS].relation_departed, self._on_peers_departed)
-
-        # The application's secret: the leader writes it, and every other unit gets secret-changed.
-        framework.observe(self.on.secret_changed, self._on_change)
-        framework.observe(self.on.secret_rotate, self._on_secret_rotate)
-        framework.observe(self.on.secret_expired, self._on_secret_expired)
-        framework.observe(self.on.secret_remove, self._on_secret_remove)
-
-        framework.observe(self.on.rotate_credentials_action, self._on_rotate_credentials_action)
-        framework.observe(self.on.show_leadership_action, self._on_show_leadership_action)
-
+        framework.observe(self.on.rotate_credentials_action, self._on_rotate_credentials)
+        framework.observe(self.on.show_leadership_action, self._on_show_leadership)
         framework.observe(self.on.collect_app_status, self._on_collect_app_status)
         framework.observe(self.on.collect_unit_status, self._on_collect_unit_status)
 
-    def _on_change(self, event: ops.EventBase) -> None:
-        """Handle every event that says no more than that something may have changed."""
-        self._reconcile()
+    def _reconcile(self, _: ops.EventBase) -> None:
+        """Bring this unit, and the application if it leads, in line with the model."""
+        if self.leadership.is_leaving:
+            return
+<% if cookiecutter.substrate == "machine" %>
+        self.workload.install()
+<% endif %>
+        self.leadership.reconcile()
+        settings = self._settings()
+        logger.debug("reconcile with %s", settings)
+        # What is missing is in the unit's status, and its arrival is another event.
+<% if cookiecutter.substrate == "machine" %>
+        if settings and self.workload.reconfigure(settings):
+            self.unit.set_workload_version(self.workload.version())
+<% else %>
+        if settings and self.workload.is_available():
+            try:
+                started = self.workload.reconfigure(settings)
+            except PermissionError:
+                self._problem = f"user {workload.USER} can't write in {workload.FOLDER}"
+                return
+            if started:
+                self.unit.set_workload_version(self.workload.version())
+<% endif %>
+
+    def _on_secret_rotate(self, event: ops.SecretRotateEvent) -> None:
+        """Rotate the credentials when they are due, unless leadership has moved on since."""
+        if event.secret.label == leadership.SECRET_LABEL and self.unit.is_leader():
+            self.leadership.rotate()
+        self._reconcile(event)
+
+    def _on_secret_remove(self, event: ops.SecretRemoveEvent) -> None:
+        """Remove a revision of the credentials that no unit tracks any more."""
+        self.leadership.remove_revision(event)
+        self._reconcile(event)
 <% if cookiecutter.substrate == "machine" %>
 
-    def _on_install(self, event: ops.InstallEvent) -> None:
-        """Install the workload; it starts once there are credentials to configure it with."""
-        self.workload.install()
-
-    def _on_upgrade_charm(self, event: ops.UpgradeCharmEvent) -> None:
-        """Install what the new revision of the charm brings."""
-        self.workload.install()
-        self._reconcile()
-
-    def _on_stop(self, event: ops.StopEvent) -> None:
+    def _on_stop(self, _: ops.StopEvent) -> None:
         """Stop the workload before the unit goes."""
         self.workload.stop()
 
-    def _on_remove(self, event: ops.RemoveEvent) -> None:
+    def _on_remove(self, _: ops.RemoveEvent) -> None:
         """Leave nothing of the workload on the machine."""
         self.workload.remove()
 <% endif %>
 
-    def _on_peers_departed(self, event: ops.RelationDepartedEvent) -> None:
-        """Reconcile, unless this unit is the one that goes: it has nothing left to follow."""
-        if event.departing_unit != self.unit:
-            self._reconcile()
+    def _on_rotate_credentials(self, event: ops.ActionEvent) -> None:
+        """Rotate the credentials, on the leader.
 
-    def _on_secret_rotate(self, event: ops.SecretRotateEvent) -> None:
-        """Set new credentials when they are due."""
-        if event.secret.label == leadership.SECRET_LABEL:
-            self._rotate()
-
-    def _on_secret_expired(self, event: ops.SecretExpiredEvent) -> None:
-        """Set new credentials when the newest have expired."""
-        if event.secret.label == leadership.SECRET_LABEL:
-            self._rotate(expired_revision=event.revision)
-
-    def _on_secret_remove(self, event: ops.SecretRemoveEvent) -> None:
-        """Remove a revision that no unit tracks any more."""
-        self.leadership.remove_revision(event.secret, event.revision)
-
-    def _on_rotate_credentials_action(self, event: ops.ActionEvent) -> None:
-        """Set new credentials, on the leader."""
+        If Juju refuses the commit, the workload has a password that was never stored until the
+        next event.
+        """
         try:
             self.leadership.rotate()
         except leadership.NotLeaderError as e:
-            event.fail(f"{e}; run: juju run {self.app.name}/leader rotate-credentials")
-            return
-        except leadership.NoCredentialsError as e:
-            event.fail(f"{e}; wait until {self.unit.name} is active")
-            return
-        self._reconcile()
-        event.set_results(self._describe_leadership())
+            event.fail(str(e))
+        except ops.SecretNotFoundError:
+            event.fail("there are no credentials to rotate yet")
+        else:
+            self._reconcile(event)
+            event.set_results(self._describe_leadership())
 
-    def _on_show_leadership_action(self, event: ops.ActionEvent) -> None:
-        """Show what this unit knows of the leader and the credentials."""
+    def _on_show_leadership(self, event: ops.ActionEvent) -> None:
+        """Show what this unit knows of the leader and the credentials, and change nothing."""
         event.set_results(self._describe_leadership())
 
     def _on_collect_app_status(self, event: ops.CollectStatusEvent) -> None:
-        """Report, on the leader, whether the application has what its units need."""
-        event.add_status(self._leadership_status())
+        """Set the application's status, on the leader.
+
+        One that is leaving or without the relation would tell of itself alone, perhaps for ever.
+        """
+        if self.leadership.credentials and not self.leadership.is_leaving:
+            event.add_status(ops.ActiveStatus())
 
     def _on_collect_unit_status(self, event: ops.CollectStatusEvent) -> None:
-        """Report what this unit waits for, if anything."""
-        event.add_status(self._leadership_status())
+        """Set the unit's status; Juju shows the worst of those that are added."""
+        if self.leadership.is_leaving:
+            event.add_status(ops.MaintenanceStatus("stopping"))
+            return
+<% if cookiecutter.substrate == "kubernetes" %>
+        if self._problem:
+            event.add_status(ops.BlockedStatus(self._problem))
+<% endif %>
         try:
             self.load_config(Config)
         except ValueError as e:
             event.add_status(ops.BlockedStatus(str(e)))
-        if not self.workload.is_available():
-<% if cookiecutter.substrate == "machine" %>
-            event.add_status(ops.WaitingStatus("waiting for the workload's installation"))
-<% else %>
+        settings = self._settings()
+        if self.leadership.missing:
+            event.add_status(ops.WaitingStatus(f"waiting for {self.leadership.missing}"))
+<% if cookiecutter.substrate == "kubernetes" %>
+        elif not self.workload.is_available():
             event.add_status(ops.WaitingStatus("waiting for Pebble"))
 <% endif %>
-        elif not self.workload.is_running():
-            event.add_status(ops.WaitingStatus("waiting for the workload to run"))
+        elif settings and not self.workload.is_configured(settings):
+            event.add_status(ops.WaitingStatus("waiting for the workload to take its settings"))
+<% if cookiecutter.substrate == "kubernetes" %>
+        elif not self.workload.is_healthy():
+            event.add_status(ops.WaitingStatus("waiting for the workload's check to succeed"))
+<% endif %>
+        event.add_status(ops.ActiveStatus())
 
-    def _leadership_status(self) -> ops.StatusBase:
-        if not self.leadership.has_peers:
-            return ops.WaitingStatus("waiting for the peer relation")
-        if not self.leadership.is_published:
-            return ops.WaitingStatus("waiting for the leader to publish credentials")
-        return ops.ActiveStatus()
-
-    def _rotate(self, *, expired_revision: int | None = None) -> None:
-        try:
-            self.leadership.rotate(expired_revision=expired_revision)
-        except leadership.NotLeaderError:
-            logger.info("leadership moved on; Juju asks the new leader to rotate")
-        self._reconcile()
-
-    def _reconcile(self) -> None:
-        """Bring this unit in line with the model; running it twice equals running it once."""
-        self.leadership.publish()
-        settings = self._settings(refresh=True)
-        available = self.workload.is_available()
-        logger.info("reconcile with %s, workload available: %s", settings, available)
-        # The unit's status says what is missing, and the event that brings it comes here again.
-        if settings and available:
-            self.workload.reconfigure(settings)
-
-    def _settings(self, *, refresh: bool = False) -> workload.Settings | None:
-        """Gather what the workload is to be told, once all of it is there and valid."""
-        leader = self.leadership.leader
-        credentials = self.leadership.credentials(refresh=refresh)
-        if leader is None or credentials is None:
+    def _settings(self) -> workload.Settings | None:
+        """Gather what the workload is to run with, once all of it is known and valid."""
+        leader, address = self.leadership.leader, self.leadership.leader_address
+        credentials = self.leadership.credentials
+        if leader is None or address is None or credentials is None:
             return None
         try:
             config = self.load_config(Config)
         except ValueError:
             return None
         return workload.Settings(
+            unit=self.unit.name,
             leader=leader,
-            username=credentials.username,
-            password=credentials.password,
+            leader_address=address,
+            planned_units=self.leadership.planned_units,
+            username=credentials["username"],
+            password=credentials["password"],
             log_level=config.log_level,
         )
 
     def _describe_leadership(self) -> dict[str, str]:
-        credentials = self.leadership.credentials()
+        """Describe leadership for a person or a test, without a secret."""
         settings = self._settings()
         configured = settings is not None and self.workload.is_configured(settings)
         return {
             "leader": self.leadership.leader or "",
+            "leader-address": self.leadership.leader_address or "",
             "is-leader": str(self.unit.is_leader()).lower(),
-            "credentials-fingerprint": credentials.fingerprint if credentials else "",
+            "credentials-fingerprint": self.leadership.fingerprint,
             "workload-configured": str(configured).lower(),
         }
 

@@ -3,47 +3,34 @@
 
 """Who leads the application, and the credentials that its leader keeps for every unit.
 
-Only this module knows the peer relation, the application's secret, and the guards in front of
-what Juju lets the leader alone write.
-
-Juju guarantees leadership for 30 seconds after it says so, and tells a deposed leader nothing.
-So every guard asks ``is_leader`` right before the write, whatever event is being handled.
+Every guard asks ``is_leader``, whatever the event, since Juju tells a deposed leader nothing. ops
+asks Juju at most once in 30 seconds, for which Juju guarantees leadership; a commit that comes too
+late is refused as a whole, and Juju retries the hook.
 See https://documentation.ubuntu.com/juju/3.6/reference/unit/#leader-unit
 """
 
-import dataclasses
+import contextlib
+import functools
 import hashlib
-import os
 import secrets
 
 import ops
 
-PEERS = "peers"
-SECRET_LABEL = "credentials"
-# Keys of the application's databag on the peer relation.
+PEER_RELATION = "peers"
+# Keys of the application's databag.
 LEADER_KEY = "leader"
 SECRET_ID_KEY = "credentials-id"
+
+SECRET_LABEL = "credentials"
+SECRET_ROTATION = ops.SecretRotate.MONTHLY
+# The secret's keys, and how the leader makes them. It adds what is new here to a secret that
+# exists; followers wait for it. Juju allows lower-case letters, digits and hyphens.
+CREDENTIALS = {"username": lambda: "admin", "password": lambda: secrets.token_urlsafe(32)}
+ROTATED = ("password",)
 
 
 class NotLeaderError(Exception):
     """Another unit leads the application, so this unit may not write for it."""
-
-
-class NoCredentialsError(Exception):
-    """No leader has made the application's credentials yet."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Credentials:
-    """The user name and password that every unit of the application shares."""
-
-    username: str = dataclasses.field(repr=False)
-    password: str = dataclasses.field(repr=False)
-
-    @property
-    def fingerprint(self) -> str:
-        """12 hexadecimal digits that tell credentials apart without revealing them."""
-        return hashlib.sha256(f"{self.username}:{self.password}".encode()).hexdigest()[:12]
 
 
 class Leadership:
@@ -55,113 +42,179 @@ class Leadership:
         self._unit = charm.unit
         self._secret: ops.Secret | None = None
 
+    def require_leader(self) -> None:
+        """Refuse to go on unless this unit leads; the first line of what only the leader may do.
+
+        Raises:
+            NotLeaderError: if another unit leads. In an action it names the command to run.
+        """
+        if not self._unit.is_leader():
+            action = ops.JujuContext.from_environ().action_name
+            hint = f"; run: juju run {self._app.name}/leader {action}" if action else ""
+            raise NotLeaderError(f"{self._unit.name} is not the leader{hint}")
+
     @property
-    def has_peers(self) -> bool:
-        """Whether the peer relation can be used, which it can right after install."""
-        return self._peers is not None
+    def is_leaving(self) -> bool:
+        """Whether Juju takes this unit away, which may go on leading until it is gone."""
+        juju = ops.JujuContext.from_environ()
+        leaving = (f"{PEER_RELATION}-relation-broken", "stop", "remove")
+        return juju.relation_departing_unit_name == self._unit.name or juju.hook_name in leaving
 
     @property
     def leader(self) -> str | None:
-        """The name of the unit that published itself as the leader, such as ``app/0``."""
-        return self._published.get(LEADER_KEY)
+        """The unit that published itself as the leader, such as ``app/0``.
+
+        A unit that reads its own name and doesn't lead gets None: it was deposed and no other
+        leader has published yet, or Kubernetes gave it the name of a former unit.
+        """
+        leader = self._published.get(LEADER_KEY)
+        return leader if leader != self._unit.name or self._unit.is_leader() else None
 
     @property
-    def is_published(self) -> bool:
-        """Whether a leader has published its name and where the credentials are."""
-        return LEADER_KEY in self._published and SECRET_ID_KEY in self._published
+    def leader_address(self) -> str | None:
+<% if cookiecutter.substrate == "machine" %>
+        """The leader's IP address or host name, which Juju keeps up to date in its databag."""
+        if (peers := self._peers) is None:
+            return None
+        units = {unit.name: unit for unit in (self._unit, *peers.units)}
+        databag = _read(peers, units[self.leader]) if self.leader in units else None
+        return (databag or {}).get("ingress-address")
+<% else %>
+        """The leader's DNS name in the model's namespace, which outlives the pod behind it.
 
-    def publish(self) -> None:
-        """Ensure, on the leader, that every unit can learn who leads and find the credentials.
-
-        A changed value reaches every other unit as peers-relation-changed, which replaces the
-        deprecated leader-settings-changed event. Only the leader writes, so one failover costs N
-        events over N units. A unit that does not lead returns without writing.
+        It is not ingress-address, which is the service's address and the same for all units.
         """
-        peers = self._peers
-        if peers is None or not self._unit.is_leader():
+        leader = self.leader
+        return f"{leader.replace('/', '-')}.{self._app.name}-endpoints" if leader else None
+<% endif %>
+
+    @property
+    def credentials(self) -> dict[str, str] | None:
+        """The published credentials that this unit tracks, once they have every key."""
+        secret = self._find_secret() if SECRET_ID_KEY in self._published else None
+        content = secret.get_content() if secret else {}
+        return content if CREDENTIALS.keys() <= content.keys() else None
+
+    @property
+    def fingerprint(self) -> str:
+        """12 hexadecimal digits that tell credentials apart, or an empty text without any.
+
+        They hide a generated password; one that a person chose could be guessed from them.
+        """
+        credentials = self.credentials
+        values = str(sorted(credentials.items())) if credentials else ""
+        return hashlib.sha256(values.encode()).hexdigest()[:12] if values else ""
+
+    @functools.cached_property
+    def planned_units(self) -> int:
+        """The number of units that the application is to have, without those that leave."""
+        return self._app.planned_units()
+
+    @property
+    def missing(self) -> str:
+        """What this unit waits for before it can follow or lead, or an empty text."""
+        if self._peers is None:
+            return "the peer relation"
+        if self.credentials is None:
+            return "the leader to publish credentials"
+        if self.leader is None:
+            return "the new leader to publish itself"
+        return "" if self.leader_address else "the leader's address"
+
+    def reconcile(self) -> None:
+        """Track the newest credentials and, on the leader, publish them and who leads.
+
+        A changed value reaches every unit, the writer included, as peers-relation-changed, which
+        replaces the deprecated leader-settings-changed. Followers write nothing, so a failover to
+        N units costs one leader-elected and N peers-relation-changed.
+        """
+        peers, leads = self._peers, self._unit.is_leader()
+        # Juju logs an error for a unit that asks for the secret before there is one.
+        secret = self._find_secret() if leads or SECRET_ID_KEY in self._published else None
+        content = secret.get_content(refresh=True) if secret else {}
+        if peers is None or not leads:
             return
-        published = {LEADER_KEY: self._unit.name}
-        secret = self._find_secret()
+        made = {key: make() for key, make in CREDENTIALS.items()}
         if secret is None:
-            secret = self._app.add_secret(_generate(), label=SECRET_LABEL)
-            published[SECRET_ID_KEY] = str(secret.id)
-        elif SECRET_ID_KEY not in self._published:
-            # A secret that is fetched by label doesn't know its id.
-            published[SECRET_ID_KEY] = secret.get_info().id
+            info = self._app.add_secret(made, label=SECRET_LABEL, rotate=SECRET_ROTATION)
+        else:
+            info = secret.get_info()
+            if info.rotation != SECRET_ROTATION:
+                secret.set_info(rotate=SECRET_ROTATION)
+            if not made.keys() <= content.keys():
+                self._set_content(secret, {**made, **content})
         # ops leaves out what is published already, and writes nothing if that is all.
+        published = {LEADER_KEY: self._unit.name, SECRET_ID_KEY: _bare_id(info.id)}
         peers.data[self._app].update(published)
 
-    def credentials(self, *, refresh: bool = False) -> Credentials | None:
-        """Read the credentials, as any unit may.
-
-        Args:
-            refresh: Whether to move on to the newest revision first. If not, return those that
-                this unit was last refreshed to.
-
-        Returns:
-            The credentials, or ``None`` if no leader has published them yet.
-        """
-        # Units fetch by label alone. The published id announces the secret, and saves an
-        # ERROR in Juju's log from a unit that asks before there is one.
-        secret = self._find_secret() if self.is_published else None
-        if secret is None:
-            return None
-        content = secret.get_content(refresh=refresh)
-        return Credentials(content["username"], content["password"])
-
-    def rotate(self, *, expired_revision: int | None = None) -> None:
-        """Set a new password, which reaches every other unit as secret-changed.
-
-        Args:
-            expired_revision: Rotate only if the secret has no newer revision than this. Juju
-                repeats secret-expired until the revision is removed, which happens when no unit
-                tracks it any more.
+    def rotate(self) -> None:
+        """Make some of the credentials anew, which reach every follower as secret-changed.
 
         Raises:
             NotLeaderError: if another unit leads.
-            NoCredentialsError: if there are no credentials to rotate yet.
+            ops.SecretNotFoundError: if no leader has made the credentials yet.
         """
-        secret = self._find_secret()
+        self.require_leader()
+        secret = self._model.get_secret(label=SECRET_LABEL)
         # A new leader may still track an old revision, so start from the newest.
-        content = secret.peek_content() if secret else {}
-        content |= {"password": _generate()["password"]}
-        if not self._unit.is_leader():
-            raise NotLeaderError(f"{self._unit.name} is not the leader")
-        if secret is None:
-            raise NoCredentialsError("no leader has made the credentials yet")
-        if expired_revision is not None and secret.get_info().revision > expired_revision:
-            return
-        secret.set_content(content)
-        # It has learnt its id, and would be relabelled when it is fetched by id and label.
-        self._secret = None
+        rotated = {key: CREDENTIALS[key]() for key in ROTATED}
+        self._set_content(secret, {**secret.peek_content(), **rotated})
 
-    def remove_revision(self, secret: ops.Secret, revision: int) -> None:
-        """Ensure, on the leader, that an obsolete revision of a secret doesn't pile up."""
-        if self._unit.is_leader():
-            secret.remove_revision(revision)
+    def remove_revision(self, event: ops.SecretRemoveEvent) -> None:
+        """Remove, on the leader, an obsolete revision of the credentials, lest they pile up.
+
+        Another secret, one that is gone and the newest revision are left alone: Juju repeats for
+        ever what it refuses when the hook ends (https://github.com/juju/juju/issues/20794).
+        """
+        if self._unit.is_leader() and (secret := self._find_secret()):
+            info = secret.get_info()
+            # By ID, since some versions of Juju leave the event's label out.
+            is_ours = event.secret.unique_identifier == _bare_id(info.id)
+            if is_ours and event.revision < info.revision:
+                event.remove_revision()
 
     @property
     def _peers(self) -> ops.Relation | None:
-        # During install, Juju lists the relation already and yet refuses its data; statuses are
-        # collected then too. See https://github.com/canonical/operator/issues/1452
-        if os.environ.get("JUJU_HOOK_NAME") == "install":
-            return None
-        return self._model.get_relation(PEERS)
+        """The peer relation, once Juju lets this unit read it.
+
+        Of two (https://github.com/juju/juju/issues/19631) every unit takes the newer.
+        """
+        relations = sorted(self._model.relations[PEER_RELATION], key=lambda r: r.id, reverse=True)
+        return next((r for r in relations if _read(r, self._app) is not None), None)
 
     @property
     def _published(self) -> dict[str, str]:
-        """What the leader has published, which followers may read on a peer relation only."""
-        return dict(self._peers.data[self._app]) if self._peers else {}
+        """The application's databag, which followers may read on a peer relation alone."""
+        return (self._peers and _read(self._peers, self._app)) or {}
 
     def _find_secret(self) -> ops.Secret | None:
-        """Fetch the secret, once for each event that finds it."""
-        if self._secret is None:
-            try:
-                self._secret = self._model.get_secret(label=SECRET_LABEL)
-            except ops.SecretNotFoundError:
-                return None
+        """Fetch the secret by its label, once for each event that finds it."""
+        with contextlib.suppress(ops.SecretNotFoundError):
+            self._secret = self._secret or self._model.get_secret(label=SECRET_LABEL)
         return self._secret
 
+    def _set_content(self, secret: ops.Secret, content: dict[str, str]) -> None:
+        """Make a new revision of the secret, and track it."""
+        secret.set_content(content)
+        # The object knows its ID by now, and fetching by ID and label relabels a secret.
+        self._secret = self._model.get_secret(label=SECRET_LABEL)
+        self._secret.get_content(refresh=True)
 
-def _generate() -> dict[str, str]:
-    return {"username": "admin", "password": secrets.token_urlsafe(32)}
+
+def _read(relation: ops.Relation, entity: ops.Application | ops.Unit) -> dict[str, str] | None:
+    """Read a databag, or return None if Juju lists the relation or unit and refuses its data.
+
+    It does so in install (https://github.com/canonical/operator/issues/1452), and once either is
+    gone (https://github.com/canonical/operator/issues/2709).
+    """
+    try:
+        return dict(relation.data[entity])
+    except ops.ModelError as e:
+        if "permission denied" in str(e) or "not found" in str(e):
+            return None
+        raise
+
+
+def _bare_id(secret_id: str | None) -> str:
+    """Return the part of a secret's ID that is the same in every form that Juju gives it."""
+    return str(secret_id).rpartition("/")[2].removeprefix("secret:")

@@ -1,20 +1,33 @@
 # Copyright << cookiecutter.copyright_year >> << cookiecutter.author >>
 # See LICENSE file for licensing details.
 
-"""The workload: its configuration file and its service, with no charm concerns.
+"""The workload: its settings, its files and its service, with no charm concerns.
 
-A placeholder that sleeps stands in for the workload, so that the charm deploys as it is.
+A placeholder stands in for the workload, so that the charm deploys as it is: a shell that reads
+its file again at each SIGHUP. Replace what is above "Common to all workloads":
 <% if cookiecutter.substrate == "machine" %>
-Replace ``COMMAND``, extend ``install`` (with charmlibs-apt or charmlibs-snap, say), and let
-``Settings.render`` write what your workload reads.
+the user, the commands, the settings and their file's format, how the workload is installed (with
+charmlibs-apt or charmlibs-snap, say), and how it takes a change while it runs.
 <% else %>
-Replace ``COMMAND`` and the image in charmcraft.yaml, and let ``Settings.render`` write what your
-workload reads.
+the user (also in charmcraft.yaml), the commands, the settings and their file's format, and how the
+workload takes a change while it runs.
 <% endif %>
+
+Leadership is no fence: a workload whose unit's agent is gone goes on as it was told, perhaps as
+the leader. Only its own quorum, minimum of replicas, lease or term keeps two from leading at once;
+``Settings.planned_units`` is there for that.
 """
 
 import dataclasses
+import itertools
 import json
+import logging
+<% if cookiecutter.substrate == "machine" %>
+import os
+import shutil
+import subprocess
+<% endif %>
+from collections.abc import Mapping, Sequence
 
 <% if cookiecutter.substrate == "machine" %>
 from charmlibs import pathops, systemd
@@ -23,162 +36,296 @@ import ops
 from charmlibs import pathops
 <% endif %>
 
-COMMAND = "/bin/sleep infinity"
-CONFIG_FILE = "/etc/<< cookiecutter.charm_name >>-workload.json"
+logger = logging.getLogger(__name__)
+
 <% if cookiecutter.substrate == "machine" %>
-SERVICE = "<< cookiecutter.charm_name >>-workload"
-UNIT_FILE = f"/etc/systemd/system/{SERVICE}.service"
-UNIT = f"""\
+USER = "root"  # Runs the service, and alone reads its files.
+ETC = pathops.LocalPath("/etc")
+UNIT = """\
 [Unit]
-Description=Workload of the << cookiecutter.charm_name >> charm
+Description=Workload of the Juju application {app}
 After=network.target
 
 [Service]
-ExecStart={COMMAND}
-Restart=on-failure
+User={user}
+ExecStart=/bin/sh -c 'trap "wc -c {config}" HUP; while :; do sleep 60 & wait; done'
+ExecReload=/bin/kill -HUP $MAINPID
+Restart=always
 
 [Install]
 WantedBy=multi-user.target
 """
 <% else %>
-SERVICE = "workload"
+USER = 584792  # The user of the container in charmcraft.yaml, who must be able to write FOLDER.
+FOLDER = "/tmp/<< cookiecutter.charm_name >>-workload"
+SERVICE = CHECK = "workload"
+COMMAND = f'trap "wc -c {FOLDER}/workload.json" HUP; while :; do sleep 60 & wait; done'
 LAYER = ops.pebble.Layer(
     {
         "services": {
             SERVICE: {
                 "override": "replace",
                 "summary": "workload of the << cookiecutter.charm_name >> charm",
-                "command": COMMAND,
+                "command": f"/bin/sh -c '{COMMAND}'",
                 "startup": "enabled",
             }
-        }
+        },
+        "checks": {
+            CHECK: {
+                "override": "replace",
+                # Ready, not alive: a pod that fails gets no requests, and isn't restarted over
+                # and over. Juju's status doesn't show it, so the unit's status does.
+                "level": "ready",
+                "exec": {"command": f"test -s {FOLDER}/workload.json"},
+            }
+        },
     }
 )
 <% endif %>
+VERSION_COMMAND = ("sleep", "--version")
+
+# How a change of a setting reaches a running workload.
+LIVE = {"change": "live"}  # Workload.apply hands it over.
+RESTART = {"change": "restart"}  # The workload restarts, as it does for a setting without a mark.
+WRITTEN = {"change": "written"}  # The file has it for the next start.
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
     """What the workload is told."""
 
-    leader: str
-    username: str = dataclasses.field(repr=False)
-    password: str = dataclasses.field(repr=False)
-    log_level: str
+    unit: str = dataclasses.field(metadata=WRITTEN)
+    leader: str = dataclasses.field(metadata=LIVE)
+    leader_address: str = dataclasses.field(metadata=LIVE)
+    planned_units: int = dataclasses.field(metadata=LIVE)
+    username: str = dataclasses.field(metadata=RESTART, repr=False)
+    password: str = dataclasses.field(metadata=RESTART, repr=False)
+    log_level: str = dataclasses.field(metadata=RESTART)
+
+    @property
+    def leads(self) -> bool:
+        """Whether this unit's workload is the one that leads."""
+        return self.leader == self.unit
 
     def render(self) -> str:
         """Render the workload's configuration file."""
-        return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
+        return json.dumps({**vars(self), "leads": self.leads}, indent=2) + "\n"
 
 
 class Workload:
 <% if cookiecutter.substrate == "machine" %>
-    """The systemd service that runs the workload on this machine."""
+    """The systemd service that runs the workload on this machine.
 
-    def __init__(self):
-        self._config = pathops.LocalPath(CONFIG_FILE)
-        self._new_config = pathops.LocalPath(f"{CONFIG_FILE}.new")
-        self._unit = pathops.LocalPath(UNIT_FILE)
+    Args:
+        app: The application's name. Another application of this charm on the same machine has
+            another one, so everything is named after it.
+    """
+
+    def __init__(self, app: str):
+        self._app = app
+        self._service = f"{app}-workload"
+        self._unit_file = ETC / "systemd/system" / f"{self._service}.service"
+        self._folder = ETC / self._service
+        self._config = self._folder / "workload.json"
+        self._applied = self._folder / "applied.json"
 
     def install(self) -> None:
-        """Ensure that systemd knows this version of the service and starts it at boot."""
-        running = self.is_running()
-        if not self._unit.exists() or self._unit.read_text() != UNIT:
-            self.stop()  # For the reason that reconfigure gives.
-            self._unit.write_text(UNIT)
-        systemd.daemon_reload()
-        systemd.service_enable(SERVICE)
-        if running:
-            systemd.service_start(SERVICE)
-
-    def stop(self) -> None:
-        """Ensure that the service doesn't run."""
-        if self.is_running():
-            systemd.service_stop(SERVICE)
-
-    def remove(self) -> None:
-        """Ensure that neither the service nor its configuration file is left."""
-        self.stop()
-        if self._unit.exists():
-            systemd.service_disable(SERVICE)
-            self._unit.unlink()
-            systemd.daemon_reload()
-        self._config.unlink(missing_ok=True)
-        self._new_config.unlink(missing_ok=True)
-
-    def is_available(self) -> bool:
-        """Whether the service is installed."""
-        return self._unit.exists()
-
-    def is_running(self) -> bool:
-        """Whether the service runs."""
-        return systemd.service_running(SERVICE)
+        """Ensure that the machine has the workload's software and its service's unit file."""
+        unit = UNIT.format(app=self._app, user=USER, config=self._config)
+        if not self._unit_file.exists() or self._unit_file.read_text() != unit:
+            self._record()  # So that the service restarts, though a hook may be cut short here.
+            self._unit_file.write_text(unit)
 <% else %>
     """The Pebble service that runs the workload in its container."""
 
     def __init__(self, container: ops.Container):
         self._container = container
-        self._config = pathops.ContainerPath(CONFIG_FILE, container=container)
+        self._config = pathops.ContainerPath(FOLDER, "workload.json", container=container)
+        self._applied = self._config.with_name("applied.json")
+<% endif %>
+
+    def version(self) -> str:
+        """Return the workload's version."""
+        return self.run(VERSION_COMMAND).splitlines()[0].split()[-1]
+
+    def apply(self, old: Settings, new: Settings) -> bool:
+        """Hand changed live settings to the running workload, whose file has them already.
+
+        After a hook that was cut short, the workload may have taken all or part of them before.
+        A command that needs a secret gets it from ``run``, by stdin or environment.
+
+        Returns:
+            Whether the workload took them. If not, the next event tries again.
+        """
+<% if cookiecutter.substrate == "machine" %>
+        return systemd.service_reload(self._service)
+<% else %>
+        self._container.send_signal("SIGHUP", SERVICE)
+        return True
+<% endif %>
+
+    # Common to all workloads:
+
+    def reconfigure(self, settings: Settings) -> bool:
+        """Ensure that the workload runs with these settings, and restart it only if it must.
+
+        The file holds what the next start needs. What the running workload has taken is recorded
+        apart, before and after each change, so that wherever a hook is cut short, the next one
+        knows what is left to do. The units don't wait for each other; where their restarts must
+        not coincide, charmlibs-rollingops lets them take turns.
+
+        Returns:
+            Whether the workload was started or restarted.
+        """
+        self._write(self._config, settings.render())
+<% if cookiecutter.substrate == "kubernetes" %>
+        self._container.add_layer(SERVICE, LAYER, combine=True)
+<% endif %>
+        known = self._recorded() if self.is_running() else []
+        if not known or any(_changes(old, settings, RESTART) for old in known):
+            logger.info("restart the workload")
+            self._record()
+            self._restart()
+            self._record(settings)
+            return True
+        for old, new in itertools.pairwise([*known, settings]):
+            if changes := _changes(old, new, LIVE):
+                logger.info("let the workload take: %s", ", ".join(changes))
+                self._record(old, new)
+                if not self.apply(old, new):
+                    return False
+            self._record(new)
+<% if cookiecutter.substrate == "kubernetes" %>
+        self._container.replan()  # Restarts the service if an upgrade has changed the layer.
+<% endif %>
+        return False
+
+    def is_configured(self, settings: Settings) -> bool:
+        """Whether the workload runs, has taken just these settings, and would start with them."""
+<% if cookiecutter.substrate == "machine" %>
+        return (
+            self.is_running()
+            and self._recorded() == [settings]
+            and self._is_written(self._config, settings.render())
+        )
+<% else %>
+        try:
+            return (
+                self.is_running()
+                and self._recorded() == [settings]
+                and self._is_written(self._config, settings.render())
+            )
+        except ops.pebble.ConnectionError:
+            return False  # Pebble may go away at any time, and a status must not fail for that.
+<% endif %>
+
+    def is_running(self) -> bool:
+        """Whether the service runs."""
+<% if cookiecutter.substrate == "machine" %>
+        return systemd.service_running(self._service)
+
+    def run(
+        self, command: Sequence[str], stdin: str = "", environment: Mapping[str, str] | None = None
+    ) -> str:
+        """Run a command on the machine and return what it prints.
+
+        Raises:
+            subprocess.SubprocessError: if it fails, or takes longer than 60 seconds.
+        """
+        env = {**os.environ, **(environment or {})}
+        return subprocess.run(
+            command, input=stdin, env=env, check=True, capture_output=True, text=True, timeout=60
+        ).stdout
+
+    def stop(self) -> None:
+        """Ensure that the service doesn't run."""
+        if self._unit_file.exists():
+            systemd.service_stop(self._service)
+
+    def remove(self) -> None:
+        """Ensure that neither the service nor a file of the workload is left."""
+        if self._unit_file.exists():
+            self.stop()
+            systemd.service_disable(self._service)
+            self._unit_file.unlink()
+            systemd.daemon_reload()
+        if self._folder.exists():
+            shutil.rmtree(self._folder)
+
+    def _restart(self) -> None:
+        systemd.daemon_reload()
+        systemd.service_enable(self._service)
+        systemd.service_restart(self._service)
+
+    def _write(self, path: pathops.LocalPath, text: str) -> None:
+        """Ensure that a file holds this text for its user alone, whole or not at all."""
+        if self._is_written(path, text):
+            return
+        path.parent.mkdir(exist_ok=True)
+        new = path.with_name(f"{path.name}.new")
+        new.unlink(missing_ok=True)
+        new.touch(mode=0o600)
+        new.write_text(text, user=USER)
+        new.replace(path)
+
+    def _is_written(self, path: pathops.LocalPath, text: str) -> bool:
+        return path.exists() and (path.owner(), path.read_text()) == (USER, text)
+<% else %>
+        service = self._container.get_services(SERVICE).get(SERVICE)
+        return service is not None and service.is_running()
 
     def is_available(self) -> bool:
         """Whether Pebble answers."""
         return self._container.can_connect()
 
-    def stop(self) -> None:
-        """Ensure that the service doesn't run."""
-        if self._is_active():
-            self._container.stop(SERVICE)
-
-    def is_running(self) -> bool:
-        """Whether the service runs and Pebble answers."""
+    def is_healthy(self) -> bool:
+        """Whether the workload's check succeeds, as far as Pebble knows."""
         try:
-            return self._is_active()
+            check = self._container.get_checks(CHECK).get(CHECK)
         except ops.pebble.ConnectionError:
-            # Pebble may go away after is_available, and a status must not fail for that.
-            return False
-<% endif %>
+            return False  # For the reason that is_configured gives.
+        return check is None or check.status != ops.pebble.CheckStatus.DOWN
 
-    def is_configured(self, settings: Settings) -> bool:
-        """Whether the workload's configuration file says just this."""
-        return (
-            self.is_available()
-            and self._config.exists()
-            and self._config.read_text() == settings.render()
-        )
-
-    def reconfigure(self, settings: Settings) -> None:
-        """Ensure that the service runs with these settings, restarting it only if they changed.
-
-<% if cookiecutter.substrate == "machine" %>
-        The file appears whole or not at all, and is never open to other users.
+    def run(
+        self, command: Sequence[str], stdin: str = "", environment: Mapping[str, str] | None = None
+    ) -> str:
+        """Run a command in the workload's container and return what it prints.
 
         Raises:
-            systemd.SystemdError: if the service can't be started.
-<% else %>
-        Pebble writes files atomically.
-
-        Raises:
-            ops.pebble.ChangeError: if the service can't be started.
-            ops.pebble.ConnectionError: if Pebble goes away meanwhile.
-<% endif %>
+            ops.pebble.Error: if it fails, or takes longer than 60 seconds.
         """
-        if not self.is_configured(settings):
-            # Stopped before its file changes, the service can't be left running with old settings
-            # by a hook that is cut short: the next one finds it stopped, and starts it.
-            self.stop()
-<% if cookiecutter.substrate == "machine" %>
-            self._new_config.unlink(missing_ok=True)
-            self._new_config.touch(mode=0o600)
-            self._new_config.write_text(settings.render())
-            self._new_config.replace(self._config)
-        if not self.is_running():
-            systemd.service_start(SERVICE)
-<% else %>
-            pathops.ensure_contents(self._config, settings.render(), mode=0o600)
-        self._container.add_layer(SERVICE, LAYER, combine=True)
-        self._container.replan()
+        process = self._container.exec(
+            list(command), stdin=stdin, environment=dict(environment or {}), timeout=60
+        )
+        return process.wait_output()[0]
 
-    def _is_active(self) -> bool:
-        service = self._container.get_services(SERVICE).get(SERVICE)
-        return service is not None and service.is_running()
+    def _restart(self) -> None:
+        self._container.restart(SERVICE)
+
+    def _write(self, path: pathops.ContainerPath, text: str) -> None:
+        """Ensure that a file holds this text for its user alone; Pebble writes it atomically."""
+        pathops.ensure_contents(path, text, mode=0o600)
+
+    def _is_written(self, path: pathops.ContainerPath, text: str) -> bool:
+        return path.exists() and path.read_text() == text
 <% endif %>
+
+    def _record(self, *settings: Settings) -> None:
+        """Note what the running workload has taken: the last of these, or one before it."""
+        self._write(self._applied, json.dumps([vars(each) for each in settings]))
+
+    def _recorded(self) -> list[Settings]:
+        try:
+            return [Settings(**each) for each in json.loads(self._applied.read_text())]
+        except (FileNotFoundError, TypeError):  # Of no revision of the charm, or of another one.
+            return []
+
+
+def _changes(old: Settings, new: Settings, change: Mapping[str, str]) -> list[str]:
+    """Name the settings that differ and whose change reaches the workload in this way."""
+    return [
+        field.name
+        for field in dataclasses.fields(Settings)
+        if (field.metadata or RESTART) == change
+        and getattr(old, field.name) != getattr(new, field.name)
+    ]

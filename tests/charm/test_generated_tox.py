@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pathlib
 import subprocess
+import sys
 
 import pytest
 
@@ -16,11 +17,11 @@ FUNCTIONAL = pytest.mark.parametrize("variant", matrix.functional(), ids=matrix.
 
 def run_tox(charm: pathlib.Path, base: str, *args: str) -> str:
     """Run the charm's tox, on its base's Python if that is here, and return what it prints."""
-    python = pythons.find(matrix.PYTHONS[base])
-    override = ["--override", f"testenv.base_python={python}"] if python else []
     environment = {key: value for key, value in os.environ.items() if not key.startswith("TOX")}
+    if python := pythons.find(matrix.PYTHONS[base]):
+        environment["PATH"] = f"{python.parent}{os.pathsep}{environment['PATH']}"
     result = subprocess.run(
-        ["tox", *override, *args],
+        [sys.executable, "-m", "tox", *args],
         cwd=charm,
         env=environment,
         stdout=subprocess.PIPE,
@@ -42,6 +43,8 @@ def test_lint_and_unit_pass_and_integration_collects(tmp_path, variant: matrix.V
 
     assert "lint: OK" in checks and "unit: OK" in checks
     assert "skipped" not in checks
+    if pythons.find(matrix.PYTHONS[variant["base"]]):
+        assert f" Python {matrix.PYTHONS[variant['base']]}." in checks
     assert "TOTAL" in checks  # the coverage report
     assert "test_leadership.py::test_failover" in collected
     # tox leaves nothing that .gitignore doesn't know, no lock file above all.

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import stat
+import subprocess
+import sys
 import zipfile
 
 import pytest
 import yaml
 
-from tests.support import matrix, packing
+from tests.support import baking, matrix, packing
 
 FUNCTIONAL = pytest.mark.parametrize("variant", matrix.functional(), ids=matrix.name)
 # Beside the virtual environment, which has a test of its own.
@@ -85,11 +87,39 @@ def test_the_metadata_is_what_charmcraft_yaml_says(
     assert set(metadata["peers"]) == {"peers"}
     assert set(metadata.get("containers", {})) == ({"workload"} if kubernetes else set())
     assert set(metadata.get("resources", {})) == ({"workload-image"} if kubernetes else set())
-    assert metadata["assumes"] == ["juju >= 3.6", *(["k8s-api"] if kubernetes else [])]
+    assert metadata["assumes"] == ["juju >= 3.6.11", *(["k8s-api"] if kubernetes else [])]
+    # Neither hooks nor workload run as root, and Juju refuses users of 1000 to 9999.
+    assert metadata.get("charm-user") == ("non-root" if kubernetes else None)
+    for container in metadata.get("containers", {}).values():
+        assert (container["uid"], container["gid"]) == (584792, 584792)
     (base,) = manifest["bases"]
     assert f"{base['name']}@{base['channel']}" == variant["base"]
     assert set(actions) == {"rotate-credentials", "show-leadership"}
     assert set(config["options"]) == {"log-level"}
+
+
+def test_a_charm_that_has_grown_is_packed_unless_its_lock_is_old(tmp_path):
+    """The uv plugin would leave out what the lock lacks, and say nothing."""
+    # Of a base whose Python is as old as what packing asks for where a base's own is missing.
+    variant = {"base": "ubuntu@22.04"}
+    charm = baking.bake(variant, tmp_path / "baked")
+    subprocess.run(["uv", "lock", "--quiet", "--python", sys.executable], cwd=charm, check=True)
+    for folder in ("lib/charms/other/v0", "src"):  # What tests and fetched libraries leave.
+        (charm / folder / "__pycache__").mkdir(parents=True)
+        (charm / folder / "__pycache__" / "old.pyc").touch()
+        (charm / folder / "more.py").touch()
+    packed = packing.pack(charm, tmp_path / "locked" / "project", variant["base"])
+    pyproject = (charm / "pyproject.toml").read_text()
+    assert "dependencies = [\n" in pyproject
+    more = pyproject.replace("dependencies = [\n", 'dependencies = [\n    "tomli>=2.2,<3",\n', 1)
+    (charm / "pyproject.toml").write_text(more)
+
+    with pytest.raises(AssertionError, match="run 'uv lock' and commit uv.lock"):
+        packing.pack(charm, tmp_path / "stale" / "project", variant["base"])
+
+    with zipfile.ZipFile(packed) as packed_charm:
+        files = {name for name in names(packed_charm) if not name.startswith("venv/")}
+    assert files == FILES | {"lib/charms/other/v0/more.py", "src/more.py"}
 
 
 @FUNCTIONAL

@@ -6,3 +6,7 @@ A test that skips for another reason fails CI, so that CI never tests less than 
 NO_TERRAFORM = "neither terraform nor tofu is on PATH; install one to check the module's format"
 NO_PROVIDER = "terraform can't get the juju/juju provider here, so it can't validate the module"
 EXPLAINED = (NO_TERRAFORM, NO_PROVIDER)
+
+# CI carries these, so a test that misses one fails there.
+NO_ACTIONLINT = "no actionlint: neither on PATH nor in Go's bin folder, where .ci/tools puts it"
+NO_PYTHON_FOR_JUDGES = "no Python 3.12 or newer, which charmlint and the listing review need"

@@ -1,15 +1,14 @@
 # Copyright << cookiecutter.copyright_year >> << cookiecutter.author >>
 # See LICENSE file for licensing details.
 
-"""The whole application: several units, and Juju's part in carrying news between them.
+"""Several units of the application, each with Scenario's context of its own, and no Juju.
 
-What Juju keeps for the application (who leads, the peer databag, the revisions of the secret, and
-which of them each unit tracks) is here, and goes from one unit's run into the next unit's. What a
+What Juju keeps for the application (who leads, the application's databags, its secrets and the
+revision that each unit tracks) is here, and goes from one unit's run into the next unit's. What a
 run changes queues the events that Juju sends for it. It can't show:
 
 - what Juju refuses when a hook ends: Juju buffers writes until then, Scenario has no such step;
 - leases: here leadership moves at once, and ``is_leader`` isn't cached for 30 seconds;
-- other orders of events than that in which their causes arose;
 - that followers don't own the secret: Scenario lets them read as owners, and refuses writes.
 
 The integration tests show these on a controller.
@@ -17,36 +16,55 @@ The integration tests show these on a controller.
 
 import dataclasses
 import pathlib
+import tempfile
 from collections.abc import Iterable
+from typing import Any
 
-import units
+import events
+import fakes
+import states
 from ops import testing
+
+Event = tuple[int, str]  # The number of a unit, and a kind of event.
+
+
+@dataclasses.dataclass
+class Unit:
+    """One unit: its context, what its workload runs on, and its own part of the state."""
+
+    ctx: testing.Context
+    system: fakes.System
+    state: testing.State
+    tracked: dict[str, dict[str, str]] = dataclasses.field(default_factory=dict)
 
 
 class Application:
-    """Units that share a databag and a secret, one of which may lead."""
+    """Units that share databags and secrets, one of which may lead."""
 
     def __init__(self, root: pathlib.Path, count: int):
         self.leader: int | None = None
-        self.databag: dict[str, str] = {}
-        self.secrets: dict[str, list[dict[str, str]]] = {}  # The revisions of each, by id.
-        self.units: dict[int, units.Unit] = {}
+        self.databags: dict[str, dict[str, str]] = {}  # Of the application, by endpoint.
+        self.secrets: dict[str, list[testing.Secret]] = {}  # The revisions of each, by ID.
+        self.units: dict[int, Unit] = {}
         self.down: set[int] = set()  # Units whose agents don't run: their events wait.
-        self.queue: list[tuple[int, str]] = []  # Events to come, each with its unit.
+        self.queue: list[Event] = []  # Events to come.
         self.writers: list[int] = []  # Units that wrote for the application, in order.
         self._root = root
-        self._states: dict[int, testing.State] = {}
-        self._tracked: dict[int, dict[str, dict[str, str]]] = {}
         for number in range(count):
             self.add(number)
 
     def add(self, number: int) -> None:
-        """Add a unit, whose first events wait in the queue."""
-        self.units[number] = units.Unit(number, self._root)
-        self._states[number] = self.units[number].state(leader=False)
-        self._tracked[number] = {}
-        for event in ("install", "peers_created", "config_changed", "start"):
-            self._tell([number], event)
+        """Add a unit, whose first events wait in the queue, and the others' joined and changed."""
+        others = list(self.units)
+        system = fakes.System(pathlib.Path(tempfile.mkdtemp(dir=self._root)))
+        self.units[number] = Unit(
+            states.context(number), system, states.fresh(number, system, units=0)
+        )
+        self.tell([number], "install", "peers_relation_created", "config_changed", "start")
+<% if cookiecutter.substrate == "kubernetes" %>
+        self.tell([number], "workload_pebble_ready")
+<% endif %>
+        self.tell([number, *others], "peers_relation_changed")
 
     def remove(self, number: int) -> None:
         """Remove a unit, of which the others get peers-relation-departed."""
@@ -54,71 +72,84 @@ class Application:
         self.down.discard(number)
         if self.leader == number:
             self.leader = None
-        self.queue = [(unit, event) for unit, event in self.queue if unit != number]
-        self._tell(self.units, "peers_departed")
+        self.queue = [event for event in self.queue if event[0] != number]
+        self.tell(self.units, "peers_relation_departed")
 
     def elect(self, number: int) -> None:
         """Move leadership to a unit; Juju tells the old leader nothing."""
         self.leader = number
-        self._tell([number], "leader_elected")
+        self.tell([number], "leader_elected")
 
-    def deliver(self) -> list[tuple[int, str]]:
+    def deliver(self) -> list[Event]:
         """Run what waits for the units that are up, and what follows from it; return all of it."""
-        delivered: list[tuple[int, str]] = []
-        while ready := [entry for entry in self.queue if entry[0] not in self.down]:
+        delivered: list[Event] = []
+        while ready := [event for event in self.queue if event[0] not in self.down]:
             self.queue.remove(ready[0])
             self.run(*ready[0])
             delivered.append(ready[0])
         return delivered
 
-    def run(self, number: int, event: str, **changes: object) -> testing.State:
+    def run(self, number: int, kind: str, **changes: Any) -> testing.State:
         """Run an event on a unit now, and queue the events that Juju sends for what it writes.
 
         Args:
             number: The unit's number.
-            event: A name from units.RECONCILING or units.OTHERS.
+            kind: A kind of event, as in events.OBSERVED.
             changes: Fields of the state that the unit sees changed, such as its config.
         """
-        before = dataclasses.replace(self._state(number), **changes)
-        after = self.units[number].run(event, before)
-        self._states[number] = after
-        others = [other for other in self.units if other != number]
-        if units.get_peers(after) != units.get_peers(before):
-            self._tell(others, "peers_changed")
-        if self.databag != units.get_databag(after):
-            self.databag = units.get_databag(after)
-            self.writers.append(number)
-        for secret in after.secrets - {units.OTHER_SECRET}:
-            self._tracked[number][secret.id] = dict(secret.tracked_content)
-            revisions = self.secrets.setdefault(secret.id, [])
-            if secret.latest_content not in revisions:
-                revisions.append(dict(secret.latest_content))
+        unit = self.units[number]
+        state = dataclasses.replace(self._state(number), **changes)
+        before = events.seen_by(kind, state)
+        with unit.system.patched():
+            after = unit.ctx.run(events.variants(unit.ctx, kind, before)[0], before)
+        hidden = state.relations - before.relations
+        unit.state = dataclasses.replace(after, relations=after.relations | hidden)
+        for relation in after.relations:
+            published = self.databags.get(relation.endpoint, {})
+            if published != relation.local_app_data:
+                self.databags[relation.endpoint] = dict(relation.local_app_data)
                 self.writers.append(number)
-                readers = [other for other in others if secret.id in self._tracked[other]]
-                self._tell(readers, "secret_changed")
+                if isinstance(relation, testing.PeerRelation):
+                    self.tell(self.units, f"{relation.endpoint}_relation_changed")
+        for secret in after.secrets - {events.OTHER_SECRET}:
+            unit.tracked[secret.id] = dict(secret.tracked_content or {})
+            revisions = self.secrets.setdefault(secret.id, [])
+            latest = dict(secret.latest_content or {})
+            if not revisions or latest != revisions[-1].latest_content:
+                revisions.append(dataclasses.replace(secret, tracked_content=latest))
+                self.writers.append(number)
+                readers = [n for n, unit in self.units.items() if secret.id in unit.tracked]
+                self.tell([n for n in readers if n != number], "secret_changed")
         return after
 
-    def _tell(self, numbers: Iterable[int], event: str) -> None:
-        """Queue an event; Juju sends it once, however often its cause arises meanwhile."""
-        self.queue += [(n, event) for n in numbers if (n, event) not in self.queue]
+    def tell(self, numbers: Iterable[int], *kinds: str) -> None:
+        """Queue events; Juju sends one once, however often its cause arises meanwhile."""
+        waiting = [(number, kind) for number in numbers for kind in kinds]
+        self.queue += [event for event in waiting if event not in self.queue]
 
     def _state(self, number: int) -> testing.State:
         """Describe what Juju shows to a unit now; its workload is as its last run left it."""
-        state = self._states[number]
-        peers = dataclasses.replace(
-            units.get_peers(state),
-            local_app_data=dict(self.databag),
-            peers_data={other: {} for other in self.units if other != number},
-        )
+        unit = self.units[number]
+        others = {other: states.address(other) for other in self.units if other != number}
+        relations = {
+            dataclasses.replace(
+                relation,
+                local_app_data=dict(self.databags.get(relation.endpoint, {})),
+                **({"peers_data": others} if isinstance(relation, testing.PeerRelation) else {}),
+            )
+            for relation in unit.state.relations
+        }
         secrets = {
-            testing.Secret(
-                self._tracked[number].get(secret_id, revisions[-1]),
-                latest_content=revisions[-1],
-                id=secret_id,
-                owner="app",
-                label="credentials",
+            dataclasses.replace(
+                revisions[-1],
+                tracked_content=unit.tracked.get(secret_id) or revisions[-1].latest_content,
             )
             for secret_id, revisions in self.secrets.items()
         }
-        leader = number == self.leader
-        return dataclasses.replace(state, leader=leader, relations={peers}, secrets=secrets)
+        return dataclasses.replace(
+            unit.state,
+            leader=number == self.leader,
+            planned_units=len(self.units),
+            relations=relations,
+            secrets=secrets,
+        )

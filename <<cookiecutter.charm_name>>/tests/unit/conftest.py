@@ -1,13 +1,111 @@
 # Copyright << cookiecutter.copyright_year >> << cookiecutter.author >>
 # See LICENSE file for licensing details.
 
+import dataclasses
+import os
 import pathlib
+import sys
+import tempfile
+from collections.abc import Iterator
+from typing import Any, cast
 
+import fakes
 import pytest
-import units
+import states
+from ops import testing
+
+import leadership
+
+STARTS = ("os.exec", "os.fork", "os.posix_spawn", "os.spawn", "os.system", "subprocess.Popen")
+WRITES = ("os.chmod", "os.chown", "os.link", "os.mkdir", "os.remove", "os.rename", "os.rmdir")
+WRITES += ("os.symlink", "os.truncate", "shutil.rmtree")
+_folder: str | None = None  # Where tests may write; None between them.
+
+
+def _refuse(event: str, args: tuple[Any, ...]) -> None:
+    """Refuse what a unit test must not do to the machine that runs it (PEP 578)."""
+    if _folder is None:
+        return
+    problem = ""
+    if event in STARTS:
+        problem = f"start {args[1] if event == 'subprocess.Popen' else args[0]}"
+    elif event == "socket.connect":
+        problem = f"connect to {args[1]}"
+    elif event in WRITES or event == "open" and args[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
+        # Relative to a descriptor, the path is of a folder that was checked before.
+        is_relative = isinstance(args[0], int) or event in WRITES and (args[-1] or -1) != -1
+        path = "" if is_relative else os.path.abspath(os.fsdecode(cast(Any, args[0])))
+        if path and not path.startswith((_folder, os.devnull)) and "__pycache__" not in path:
+            problem = f"write {path}"
+    if problem:
+        pytest.fail(f"a unit test would {problem}; fake it in tests/unit/fakes.py", pytrace=False)
+
+
+sys.addaudithook(_refuse)
+
+
+@pytest.fixture(autouse=True)
+def _machine_is_safe(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
+    """Let a test write into pytest's own folder alone, and start and reach nothing."""
+    global _folder
+    _folder = str(tmp_path_factory.getbasetemp())
+    monkeypatch.setattr(tempfile, "tempdir", _folder)  # Scenario writes there.
+    yield
+    _folder = None
 
 
 @pytest.fixture
-def unit(tmp_path: pathlib.Path) -> units.Unit:
-    """Return the unit APP/0, with nothing on it yet."""
-    return units.Unit(0, tmp_path)
+def system(tmp_path: pathlib.Path) -> Iterator[fakes.System]:
+    """What the workload of APP/0 runs on."""
+    with fakes.System(tmp_path / "system").patched() as system:
+        yield system
+
+
+@pytest.fixture
+def ctx() -> testing.Context:
+    """Scenario's context of the unit APP/0."""
+    return states.context(0)
+
+
+@pytest.fixture
+def fresh(system: fakes.System) -> testing.State:
+    """APP/0, a follower, in an application that has published nothing yet."""
+    return states.fresh(0, system)
+
+
+@pytest.fixture
+def secret() -> testing.Secret:
+    """The application's secret."""
+    return testing.Secret(
+        {"username": "admin", "password": "first-password"},
+        id="secret:9m4e2mr0ui3e8a215n4g",
+        owner="app",
+        label="credentials",
+        rotate=leadership.SECRET_ROTATION,
+    )
+
+
+@pytest.fixture
+def deployed(fresh: testing.State, secret: testing.Secret) -> testing.State:
+    """APP/0, a follower, in an application that APP/1 leads."""
+    published = {"leader": f"{states.APP}/1", "credentials-id": "9m4e2mr0ui3e8a215n4g"}
+    state = states.with_peers(fresh, local_app_data=published)
+    return dataclasses.replace(state, secrets={secret})
+
+
+@pytest.fixture
+def published(deployed: testing.State, tmp_path: pathlib.Path) -> testing.State:
+    """``deployed``, and what else the leader, APP/1, publishes in this revision of the charm."""
+    ctx, system = states.context(1), fakes.System(tmp_path / "leader")
+    state = dataclasses.replace(states.fresh(1, system), leader=True, secrets=deployed.secrets)
+    state = states.with_peers(state, local_app_data=states.peers(deployed).local_app_data)
+    with system.patched():
+        state = ctx.run(ctx.on.update_status(), state)
+    databags = {relation.endpoint: relation.local_app_data for relation in state.relations}
+    relations = {
+        dataclasses.replace(relation, local_app_data=databags[relation.endpoint])
+        for relation in deployed.relations
+    }
+    return dataclasses.replace(deployed, relations=relations, secrets=state.secrets)

@@ -3,102 +3,116 @@
 
 """The actions: the leader rotates, and every unit shows what it knows."""
 
+import dataclasses
+
+import fakes
 import pytest
-import units
+import states
 from ops import testing
 
-ME, OTHER = f"{units.APP}/0", f"{units.APP}/1"
+import leadership
+
+ME, OTHER = f"{states.APP}/0", f"{states.APP}/1"
 
 
-def test_rotate_on_the_leader_sets_and_applies_a_new_password(unit: units.Unit):
-    secret = units.make_secret()
-    databag = {"leader": ME, "credentials-id": secret.id}
-
-    state = unit.state(leader=True, databag=databag, secret=secret)
-
-    state = unit.run("rotate-credentials", state)
-
-    content = units.get_secret(state).latest_content
-    assert content["password"] != units.CONTENT["password"]
-    assert unit.configuration is not None
-    assert unit.configuration["password"] == content["password"]
-    assert unit.context.action_results is not None
-    assert unit.context.action_results["workload-configured"] == "true"
-    assert content["password"] not in str(unit.context.action_results)
+def results(ctx: testing.Context) -> dict[str, str]:
+    """Return what the last action has shown."""
+    assert ctx.action_results is not None
+    return dict(ctx.action_results)
 
 
-@pytest.mark.parametrize("exists", (True, False))
-def test_rotate_on_a_follower_names_the_command_that_works(unit: units.Unit, exists: bool):
-    secret = units.make_secret() if exists else None
-    databag = {"leader": OTHER, "credentials-id": secret.id} if secret else {}
+def test_rotate_sets_and_applies_a_new_password(
+    ctx: testing.Context, system: fakes.System, deployed: testing.State
+):
+    state = dataclasses.replace(deployed, leader=True)
+    ctx.run(ctx.on.action("show-leadership"), state)
+    before = results(ctx)["credentials-fingerprint"]
+
+    state = ctx.run(ctx.on.action("rotate-credentials"), state)
+
+    password = (states.secret(state).latest_content or {})["password"]
+    assert password != "first-password"
+    assert system.settings is not None
+    assert system.settings["password"] == password
+    assert results(ctx)["workload-configured"] == "true"
+    assert results(ctx)["credentials-fingerprint"] != before
+
+
+def test_rotate_without_credentials_says_so(ctx: testing.Context, fresh: testing.State):
+    relations = fresh.relations - {states.peers(fresh)}
+    state = dataclasses.replace(fresh, leader=True, relations=relations)
 
     with pytest.raises(testing.ActionFailed) as failed:
-        unit.run("rotate-credentials", unit.state(leader=False, databag=databag, secret=secret))
+        ctx.run(ctx.on.action("rotate-credentials"), state)
 
-    command = f"juju run {units.APP}/leader rotate-credentials"
-    assert failed.value.message == f"{ME} is not the leader; run: {command}"
-    if secret:
-        assert secret.latest_content == units.CONTENT
+    assert failed.value.message == "there are no credentials to rotate yet"
 
 
-def test_rotate_before_there_are_credentials_says_so(unit: units.Unit):
-    with pytest.raises(testing.ActionFailed) as failed:
-        unit.run("rotate-credentials", unit.state(leader=True, peers=False))
+@pytest.mark.parametrize("leader", [True, False])
+def test_show_leadership(ctx: testing.Context, deployed: testing.State, leader: bool):
+    state = ctx.run(ctx.on.start(), dataclasses.replace(deployed, leader=leader))
 
-    problem = "no leader has made the credentials yet"
-    assert failed.value.message == f"{problem}; wait until {ME} is active"
+    ctx.run(ctx.on.action("show-leadership"), state)
 
-
-@pytest.mark.parametrize("leader", (True, False))
-def test_show_leadership(unit: units.Unit, leader: bool):
-    """The same credentials have the same fingerprint on every unit."""
-    secret = units.make_secret()
-    databag = {"leader": ME if leader else OTHER, "credentials-id": secret.id}
-    state = unit.run("start", unit.state(leader=leader, databag=databag, secret=secret))
-
-    unit.run("show-leadership", state)
-
-    assert unit.context.action_results == {
+    shown = results(ctx)
+    assert shown.pop("leader-address")
+    assert shown == {
         "leader": ME if leader else OTHER,
         "is-leader": str(leader).lower(),
-        "credentials-fingerprint": "849a84b89491",
+        "credentials-fingerprint": "6bc20be0c937",  # Alike on every unit.
         "workload-configured": "true",
     }
 
 
-def test_show_leadership_tells_a_workload_that_lags_behind(unit: units.Unit):
+def test_show_leadership_tells_of_a_workload_that_lags_behind(
+    ctx: testing.Context, deployed: testing.State
+):
     """The databag names the new leader before relation-changed has reached this unit."""
-    secret = units.make_secret()
-    databag = {"leader": OTHER, "credentials-id": secret.id}
-    unit.run("start", unit.state(leader=False, databag=databag, secret=secret))
+    state = ctx.run(ctx.on.start(), deployed)
+    published = {**states.peers(state).local_app_data, "leader": f"{states.APP}/2"}
 
-    databag["leader"] = f"{units.APP}/2"
-    unit.run("show-leadership", unit.state(leader=False, databag=databag, secret=secret))
+    ctx.run(ctx.on.action("show-leadership"), states.with_peers(state, local_app_data=published))
 
-    assert unit.context.action_results is not None
-    assert unit.context.action_results["leader"] == f"{units.APP}/2"
-    assert unit.context.action_results["workload-configured"] == "false"
+    assert results(ctx)["leader"] == f"{states.APP}/2"
+    assert results(ctx)["workload-configured"] == "false"
 
 
-def test_show_leadership_moves_on_to_no_other_revision(unit: units.Unit):
-    """Looking changes nothing: the unit moves on when it reconciles."""
-    secret = units.make_secret(latest={**units.CONTENT, "password": "second"})
-    databag = {"leader": OTHER, "credentials-id": secret.id}
+def test_show_leadership_changes_nothing(
+    ctx: testing.Context, system: fakes.System, deployed: testing.State
+):
+    """A unit moves on to a newer revision when it reconciles."""
+    latest = {"username": "admin", "password": "second-password"}
+    secret = dataclasses.replace(states.secret(deployed), latest_content=latest)
 
-    state = unit.state(leader=False, databag=databag, secret=secret)
-    state = unit.run("show-leadership", state)
+    state = ctx.run(
+        ctx.on.action("show-leadership"), dataclasses.replace(deployed, secrets={secret})
+    )
 
-    assert units.get_secret(state).tracked_content == units.CONTENT
-    assert unit.context.action_results is not None
-    assert unit.context.action_results["credentials-fingerprint"] == "849a84b89491"
+    assert states.secret(state).tracked_content == secret.tracked_content
+    assert system.files == {}
 
 
-def test_show_leadership_before_anything_is_published(unit: units.Unit):
-    unit.run("show-leadership", unit.state(leader=False, peers=False, available=False))
+def test_show_leadership_before_anything_is_published(ctx: testing.Context, fresh: testing.State):
+    ctx.run(ctx.on.action("show-leadership"), fresh)
 
-    assert unit.context.action_results == {
+    assert results(ctx) == {
         "leader": "",
+        "leader-address": "",
         "is-leader": "false",
         "credentials-fingerprint": "",
         "workload-configured": "false",
     }
+
+
+@pytest.mark.parametrize("leader", [True, False])
+def test_the_guard_for_the_charms_own_code(
+    ctx: testing.Context, deployed: testing.State, leader: bool
+):
+    """Outside of an action there is no command to run."""
+    with ctx(ctx.on.start(), dataclasses.replace(deployed, leader=leader)) as manager:
+        if leader:
+            manager.charm.leadership.require_leader()
+        else:
+            with pytest.raises(leadership.NotLeaderError) as refused:
+                manager.charm.leadership.require_leader()
+            assert str(refused.value) == f"{ME} is not the leader"

@@ -1,183 +1,185 @@
 # Copyright << cookiecutter.copyright_year >> << cookiecutter.author >>
 # See LICENSE file for licensing details.
 
-"""The application's secret: made once, published, kept across leaders, rotated by the leader."""
+"""The application's secret: made once, kept across leaders, rotated and cleared by the leader."""
 
-import logging
+import dataclasses
 
+import fakes
 import pytest
-import units
+import states
 from ops import testing
 
 import leadership
 import workload
 
-ME, OTHER = f"{units.APP}/0", f"{units.APP}/1"
+FIRST = {"username": "admin", "password": "first-password"}
 
 
-def test_the_first_leader_makes_and_publishes_the_secret(unit: units.Unit):
-    state = unit.run("leader_elected", unit.state(leader=True))
-
-    secret = units.get_secret(state)
-    assert (secret.owner, secret.label) == ("app", "credentials")
-    assert units.get_databag(state) == {"leader": ME, "credentials-id": secret.id}
-    assert unit.configuration == {"leader": ME, "log_level": "info", **secret.latest_content}
-    assert len(secret.latest_content["password"]) >= 32
+def content(state: testing.State) -> dict[str, str]:
+    """Return the newest content of the one secret."""
+    return dict(states.secret(state).latest_content or {})
 
 
-def test_each_secret_gets_a_password_of_its_own(unit: units.Unit):
-    one = units.get_secret(unit.run("leader_elected", unit.state(leader=True)))
-    two = units.get_secret(unit.run("leader_elected", unit.state(leader=True)))
-
-    assert one.latest_content["password"] != two.latest_content["password"]
-
-
-def test_credentials_and_settings_print_without_what_is_secret():
-    """Whoever adds a log line may pass either."""
-    credentials = leadership.Credentials("the-user", "the-password")
-    settings = workload.Settings(ME, "the-user", "the-password", "info")
-
-    printed = f"{credentials!r} {settings!r}"
-
-    assert "the-user" not in printed
-    assert "the-password" not in printed
+@pytest.fixture
+def led(deployed: testing.State) -> testing.State:
+    """``deployed``, as the new leader sees it."""
+    return dataclasses.replace(deployed, leader=True)
 
 
-@pytest.mark.parametrize("leader", (True, False))
+def test_each_secret_gets_a_password_of_its_own(ctx: testing.Context, fresh: testing.State):
+    state = dataclasses.replace(fresh, leader=True)
+    passwords = [content(ctx.run(ctx.on.leader_elected(), state))["password"] for _ in range(2)]
+
+    assert len(set(passwords)) == 2
+    assert all(len(password) >= 32 for password in passwords)
+
+
 @pytest.mark.parametrize("event", ["leader_elected", "config_changed", "update_status"])
-def test_election_never_rotates(unit: units.Unit, event: str, leader: bool):
-    """A stale leader-elected may run on a unit that has lost leadership since."""
-    secret = units.make_secret()
-    databag = {"leader": OTHER, "credentials-id": secret.id}
+def test_an_election_keeps_the_secret(ctx: testing.Context, led: testing.State, event: str):
+    state = ctx.run(getattr(ctx.on, event)(), led)
 
-    state = unit.run(event, unit.state(leader=leader, databag=databag, secret=secret))
-
-    assert units.get_secret(state).latest_content == units.CONTENT
-    assert unit.configuration is not None
-    assert unit.configuration["password"] == units.CONTENT["password"]
+    assert content(state) == FIRST
+    assert states.secret(state).id == states.secret(led).id
 
 
-def test_the_leader_publishes_the_id_of_a_secret_that_exists(unit: units.Unit):
-    """A secret that exists is published, never made anew."""
-    secret = units.make_secret()
-
-    state = unit.run(
-        "update_status", unit.state(leader=True, databag={"leader": ME}, secret=secret)
-    )
-
-    assert units.get_databag(state) == {"leader": ME, "credentials-id": secret.id}
-    assert units.get_secret(state).id == secret.id
-
-
-def test_the_id_is_published_once(unit: units.Unit):
-    """Juju has two forms of an id; each unit would hear of a change between them that is none."""
-    new = units.make_secret()
-    old = units.dataclasses.replace(new, id=new.id.replace("secret:", "secret://model-uuid/"))
-    databag = {"leader": ME, "credentials-id": new.id}
-
-    state = unit.run("update_status", unit.state(leader=True, databag=databag, secret=old))
-
-    assert units.get_databag(state) == databag
-
-
-@pytest.mark.parametrize("leader", (True, False))
-@pytest.mark.parametrize("event", ["secret_rotate", "secret_expired"])
-def test_only_the_leader_rotates(unit: units.Unit, event: str, leader: bool):
-    """A secret event may be handled after leadership has moved on."""
-    secret = units.make_secret()
-    databag = {"leader": ME, "credentials-id": secret.id}
-
-    state = unit.run(event, unit.state(leader=leader, databag=databag, secret=secret))
-
-    content = units.get_secret(state).latest_content
-    assert (content != units.CONTENT) == leader
-    assert content["username"] == units.CONTENT["username"]
-    # The leader hears no secret-changed for its own change, so it applies it at once.
-    assert units.get_secret(state).tracked_content == content
-    assert unit.configuration is not None
-    assert unit.configuration["password"] == content["password"]
-
-
-@pytest.mark.parametrize("event", ["secret_rotate", "secret_expired"])
-def test_events_about_another_secret_rotate_nothing(unit: units.Unit, event: str):
-    secret = units.make_secret()
-    other = testing.Secret({"key": "value"}, owner="app", label="other")
-    databag = {"leader": ME, "credentials-id": secret.id}
-    state = unit.state(leader=True, databag=databag, secret=other)
-
-    unit.run(event, state)
-
-    assert units.get_secret(state).latest_content == {"key": "value"}
-
-
-def test_a_repeated_secret_expired_rotates_once(unit: units.Unit):
-    """Juju repeats the event for as long as the expired revision exists."""
-    secret = units.make_secret()
-    databag = {"leader": ME, "credentials-id": secret.id}
-    state = unit.state(leader=True, databag=databag, secret=secret)
-
-    once = unit.run("secret_expired", state, revision=1)
-    content = dict(units.get_secret(once).latest_content)
-    twice = unit.run("secret_expired", once, revision=1)
-
-    assert content != units.CONTENT
-    assert units.get_secret(twice).latest_content == content
-
-
-def test_rotation_starts_from_the_newest_revision(unit: units.Unit):
-    """A new leader may track an old revision, which lacks what its predecessor added."""
-    latest = {**units.CONTENT, "added-later": "value"}
-    secret = units.make_secret(latest=latest)
-    databag = {"leader": ME, "credentials-id": secret.id}
-
-    state = unit.run("secret_rotate", unit.state(leader=True, databag=databag, secret=secret))
-
-    content = units.get_secret(state).latest_content
-    assert content == {**latest, "password": content["password"]}
-    assert content["password"] != units.CONTENT["password"]
-
-
-def test_a_follower_moves_on_to_the_newest_revision(unit: units.Unit):
-    secret = units.make_secret(latest={**units.CONTENT, "password": "second"})
-    databag = {"leader": OTHER, "credentials-id": secret.id}
-
-    state = unit.run("secret_changed", unit.state(leader=False, databag=databag, secret=secret))
-
-    assert unit.configuration is not None
-    assert unit.configuration["password"] == "second"
-    assert units.get_secret(state).tracked_content["password"] == "second"
-
-
-@pytest.mark.parametrize("leader", (True, False))
-def test_only_the_leader_removes_obsolete_revisions(unit: units.Unit, leader: bool):
-    secret = units.make_secret()
-    databag = {"leader": ME, "credentials-id": secret.id}
-
-    state = unit.state(leader=leader, databag=databag, secret=secret)
-    unit.run("secret_remove", state, revision=7)
-
-    assert unit.context.removed_secret_revisions == ([7] if leader else [])
-
-
-@pytest.mark.parametrize("leader", (True, False))
-@pytest.mark.parametrize("event", units.RECONCILING)
-def test_the_password_shows_up_nowhere(
-    unit: units.Unit, event: str, leader: bool, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("published", ["", "d41jbs2mp25c76r8o1k0"])
+def test_the_leader_publishes_the_id_of_the_secret_that_exists(
+    ctx: testing.Context, led: testing.State, published: str
 ):
-    """Databags, statuses and logs are open to many who may not read the secret."""
-    caplog.set_level(logging.DEBUG)
-    secret = units.make_secret()
-    databag = {"leader": OTHER, "credentials-id": secret.id}
+    """The ID may be missing, or name no secret or another one."""
+    databag = {"leader": f"{states.APP}/1"} | ({"credentials-id": published} if published else {})
 
-    state = unit.run(event, unit.state(leader=leader, databag=databag, secret=secret))
+    state = ctx.run(ctx.on.update_status(), states.with_peers(led, local_app_data=databag))
 
-    shown = [
-        str(units.get_databag(state)),
-        str(units.get_peers(state).local_unit_data),
-        str([state.unit_status, state.app_status]),
-        str(unit.context.juju_log),
-        caplog.text,
-    ]
-    latest = units.get_secret(state).latest_content
-    for password in (units.CONTENT["password"], latest["password"]):
-        assert not [text for text in shown if password in text]
+    bare_id = states.secret(led).id.removeprefix("secret:")
+    assert states.peers(state).local_app_data["credentials-id"] == bare_id
+
+
+def test_a_secret_that_is_gone_is_replaced(
+    ctx: testing.Context, system: fakes.System, led: testing.State
+):
+    gone = dataclasses.replace(led, secrets=set())
+    waiting = ctx.run(ctx.on.update_status(), dataclasses.replace(gone, leader=False))
+    message = "waiting for the leader to publish credentials"
+    assert waiting.unit_status == testing.WaitingStatus(message)
+
+    state = ctx.run(ctx.on.update_status(), gone)
+
+    bare_id = states.secret(state).id.removeprefix("secret:")
+    assert states.peers(state).local_app_data["credentials-id"] == bare_id
+    assert system.settings is not None
+    assert system.settings["password"] == content(state)["password"]
+
+
+def test_a_secret_that_is_not_announced_is_left_alone(
+    ctx: testing.Context, system: fakes.System, deployed: testing.State
+):
+    """Juju logs an error for each unit that asks for a secret before there is one."""
+    state = states.with_peers(deployed, local_app_data={"leader": f"{states.APP}/1"})
+
+    state = ctx.run(ctx.on.update_status(), state)
+
+    assert system.settings is None
+    assert states.secret(state).tracked_content == FIRST
+
+
+@pytest.mark.parametrize("leader", [True, False])
+def test_only_the_leader_rotates(
+    ctx: testing.Context, system: fakes.System, deployed: testing.State, leader: bool
+):
+    """Leadership may have moved on by the time that the event is handled."""
+    state = dataclasses.replace(deployed, leader=leader)
+
+    after = ctx.run(ctx.on.secret_rotate(states.secret(state)), state)
+
+    assert (content(after)["password"] != FIRST["password"]) == leader
+    assert content(after)["username"] == FIRST["username"]
+    # The leader hears no secret-changed for its own change, so it applies it at once.
+    assert states.secret(after).tracked_content == content(after)
+    assert system.settings is not None
+    assert system.settings["password"] == content(after)["password"]
+
+
+@pytest.mark.parametrize("event", ["secret_rotate", "secret_remove"])
+def test_events_about_another_secret_are_left_alone(
+    ctx: testing.Context, led: testing.State, event: str
+):
+    other = testing.Secret({"key": "value"}, owner="app", label="other")
+    state = dataclasses.replace(led, secrets={*led.secrets, other})
+    revision = {"revision": 1} if event == "secret_remove" else {}
+
+    after = ctx.run(getattr(ctx.on, event)(other, **revision), state)
+
+    assert {(each.id, str(each.latest_content)) for each in after.secrets} == {
+        (each.id, str(each.latest_content)) for each in state.secrets
+    }
+    assert ctx.removed_secret_revisions == []
+
+
+def test_a_rotation_starts_from_the_newest_revision(ctx: testing.Context, led: testing.State):
+    """A new leader may track an old revision, which lacks what its predecessor added."""
+    latest = {**FIRST, "added-later": "value"}
+    secret = dataclasses.replace(states.secret(led), latest_content=latest)
+    state = dataclasses.replace(led, secrets={secret})
+
+    rotated = content(ctx.run(ctx.on.secret_rotate(secret), state))
+
+    assert rotated == {**latest, "password": rotated["password"]}
+    assert rotated["password"] != FIRST["password"]
+
+
+def test_a_rotation_leaves_no_old_password(
+    ctx: testing.Context, system: fakes.System, led: testing.State
+):
+    state = ctx.run(ctx.on.start(), led)
+
+    ctx.run(ctx.on.secret_rotate(states.secret(state)), state)
+
+    assert not [text for text in system.files.values() if FIRST["password"] in text]
+
+
+@pytest.mark.parametrize("event", ["secret_changed", "update_status", "config_changed"])
+def test_a_follower_moves_on_to_the_newest_revision(
+    ctx: testing.Context, system: fakes.System, deployed: testing.State, event: str
+):
+    """Any event makes good a secret-changed that was lost."""
+    latest = {**FIRST, "password": "second-password"}
+    secret = dataclasses.replace(states.secret(deployed), latest_content=latest, owner=None)
+    state = dataclasses.replace(deployed, secrets={secret})
+    events = {"secret_changed": ctx.on.secret_changed(secret)}
+
+    after = ctx.run(events.get(event) or getattr(ctx.on, event)(), state)
+
+    assert states.secret(after).tracked_content == latest
+    assert system.settings is not None
+    assert system.settings["password"] == "second-password"
+
+
+@pytest.mark.parametrize("leader", [True, False])
+def test_only_the_leader_removes_an_obsolete_revision(
+    ctx: testing.Context, deployed: testing.State, leader: bool
+):
+    state = dataclasses.replace(deployed, leader=leader)
+
+    # The newest revision of the state's secret is 1.
+    ctx.run(ctx.on.secret_remove(states.secret(state), revision=0), state)
+
+    assert ctx.removed_secret_revisions == ([0] if leader else [])
+
+
+def test_the_newest_revision_is_never_removed(ctx: testing.Context, led: testing.State):
+    ctx.run(ctx.on.secret_remove(states.secret(led), revision=1), led)
+
+    assert ctx.removed_secret_revisions == []
+
+
+def test_settings_print_without_what_is_secret():
+    """Whoever adds a log line may pass them."""
+    settings = workload.Settings("a/0", "a/0", "10.0.0.1", 3, "the-user", "the-password", "info")
+
+    assert "the-" not in f"{settings} {settings!r}"
+
+
+def test_every_secret_has_a_policy():
+    assert leadership.SECRET_ROTATION.value != "never"

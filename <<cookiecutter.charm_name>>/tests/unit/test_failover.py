@@ -7,7 +7,7 @@ import pathlib
 
 import application
 import pytest
-import units
+import states
 from ops import testing
 
 COUNT = 3
@@ -19,69 +19,72 @@ def app(tmp_path: pathlib.Path) -> application.Application:
     app = application.Application(tmp_path, COUNT)
     app.elect(0)
     app.deliver()
+    app.writers.clear()
     return app
 
 
 def passwords(app: application.Application) -> list[str]:
     """Return the password of each revision of the one secret."""
     (revisions,) = app.secrets.values()
-    return [revision["password"] for revision in revisions]
+    return [(revision.latest_content or {})["password"] for revision in revisions]
+
+
+def interruptions(app: application.Application) -> list[int]:
+    """Return how often each unit's workload was interrupted."""
+    return [unit.system.interruptions for unit in app.units.values()]
 
 
 def assert_in_line(app: application.Application, leader: int) -> None:
-    """Every unit that is up tells its workload who leads, and the newest password."""
-    expected = {
-        "leader": f"{units.APP}/{leader}",
-        "username": "admin",
-        "password": passwords(app)[-1],
-        "log_level": "info",
-    }
-    (secret_id,) = app.secrets
-    assert app.databag == {"leader": expected["leader"], "credentials-id": secret_id}
+    """Every unit that is up has told its workload who leads, and the newest password."""
     for number in app.units.keys() - app.down:
-        assert app.units[number].configuration == expected, f"unit {number}"
+        settings = app.units[number].system.settings
+        assert settings is not None, f"unit {number}"
+        told = settings["leader"], settings["password"], settings["planned_units"]
+        assert told == (f"{states.APP}/{leader}", passwords(app)[-1], len(app.units)), number
 
 
 def test_leadership_moves_and_the_old_leader_comes_back(app: application.Application):
-    # The first leader makes the secret, and every unit has it.
-    (secret_id,) = app.secrets
-    assert set(app.writers) == {0}
     assert_in_line(app, leader=0)
 
-    # It dies. Juju elects another unit, which publishes itself; the credentials stay.
-    app.writers.clear()
+    # The leader dies. Juju elects another unit, which publishes itself; the credentials stay.
     app.down.add(0)
     app.elect(1)
-    assert app.deliver() == [(1, "leader_elected"), (2, "peers_changed")]
+    assert app.deliver() == [
+        (1, "leader_elected"),
+        (1, "peers_relation_changed"),
+        (2, "peers_relation_changed"),
+    ]
     assert app.writers == [1]
     assert len(passwords(app)) == 1
     assert_in_line(app, leader=1)
 
-    # The new leader rotates a secret that it hasn't made.
-    app.writers.clear()
-    app.run(1, "secret_rotate")
-    assert app.deliver() == [(2, "secret_changed")]
-    assert app.writers == [1]
-    assert len(set(passwords(app))) == 2
-    assert_in_line(app, leader=1)
-
     # The old leader comes back as a follower, and catches up without writing.
-    app.writers.clear()
     app.down.clear()
-    assert app.deliver() == [(0, "peers_changed"), (0, "secret_changed")]
-    assert app.writers == []
-    assert len(passwords(app)) == 2
+    assert app.deliver() == [(0, "peers_relation_changed")]
+    assert app.writers == [1]
     assert_in_line(app, leader=1)
 
     # It may not rotate any more, but it may be elected again.
     with pytest.raises(testing.ActionFailed):
-        app.run(0, "rotate-credentials")
+        app.run(0, "rotate_credentials_action")
     app.elect(0)
     app.deliver()
-    assert app.writers == [0]
-    assert set(app.secrets) == {secret_id}
-    assert len(passwords(app)) == 2
+    assert app.writers == [1, 0]
+    assert len(passwords(app)) == 1
     assert_in_line(app, leader=0)
+    assert interruptions(app) == [0] * COUNT
+
+
+def test_the_new_leader_rotates_a_secret_that_it_has_not_made(app: application.Application):
+    app.elect(1)
+    app.deliver()
+
+    app.run(1, "secret_rotate")
+
+    assert app.deliver() == [(0, "secret_changed"), (2, "secret_changed")]
+    assert len(set(passwords(app))) == 2
+    assert_in_line(app, leader=1)
+    assert interruptions(app) == [1] * COUNT
 
 
 def test_a_stale_leader_elected_writes_nothing(app: application.Application):
@@ -91,29 +94,48 @@ def test_a_stale_leader_elected_writes_nothing(app: application.Application):
 
     app.deliver()
 
-    assert set(app.writers) == {0, 2}
+    assert set(app.writers) == {2}
     assert_in_line(app, leader=2)
 
 
-def test_one_failover_costs_one_event_a_unit(app: application.Application):
-    """If followers answered in their own databags, it would cost N squared."""
-    app.elect(1)
+def test_a_removed_leader_is_followed_by_another(app: application.Application):
+    """Until there is a new leader, the workloads go on as they are."""
+    app.remove(0)
+    app.deliver()
+    settings = [unit.system.settings or {} for unit in app.units.values()]
+    assert [each["leader"] for each in settings] == [f"{states.APP}/0"] * (COUNT - 1)
 
-    assert sorted(app.deliver()) == [
-        (0, "peers_changed"),
-        (1, "leader_elected"),
-        (2, "peers_changed"),
-    ]
+    app.elect(1)
+    app.deliver()
+
+    assert_in_line(app, leader=1)
+    assert interruptions(app) == [0] * (COUNT - 1)
+
+
+def test_scaling_tells_the_number_of_units(app: application.Application):
+    for number in (2, 1):
+        app.remove(number)
+    app.deliver()
+    assert_in_line(app, leader=0)
+
+    for number in (1, 2):
+        app.add(number)
+    app.deliver()
+
+    assert_in_line(app, leader=0)
+    assert app.units[0].system.interruptions == 0
 
 
 def test_the_credentials_outlive_every_unit(app: application.Application):
     """Juju keeps the databag and the secret while the application has no unit."""
     for number in range(COUNT):
         app.remove(number)
-    app.add(COUNT)
-    app.elect(COUNT)
+    app.add(0)  # Kubernetes gives a new unit the name of a former one.
+    app.deliver()
+    assert app.units[0].system.settings is None  # It reads its own name, and doesn't lead.
+    app.elect(0)
 
     app.deliver()
 
     assert len(passwords(app)) == 1
-    assert_in_line(app, leader=COUNT)
+    assert_in_line(app, leader=0)

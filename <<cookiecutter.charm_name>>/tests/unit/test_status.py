@@ -3,91 +3,57 @@
 
 """The statuses: what a unit and the application wait for."""
 
+import dataclasses
+
 import pytest
-import units
+import states
 from ops import testing
 
-ME, OTHER = f"{units.APP}/0", f"{units.APP}/1"
 
-
-@pytest.mark.parametrize("leader", (True, False))
-def test_active_once_everything_is_there(unit: units.Unit, leader: bool):
-    secret = units.make_secret()
-    databag = {"leader": ME if leader else OTHER, "credentials-id": secret.id}
-
-    state = unit.run("start", unit.state(leader=leader, databag=databag, secret=secret))
+@pytest.mark.parametrize("leader", [True, False])
+def test_active(ctx: testing.Context, deployed: testing.State, leader: bool):
+    """Only the leader sets the application's status."""
+    state = ctx.run(ctx.on.start(), dataclasses.replace(deployed, leader=leader))
 
     assert state.unit_status == testing.ActiveStatus()
-    # Only the leader may set the application's status.
     assert state.app_status == (testing.ActiveStatus() if leader else testing.UnknownStatus())
 
 
-@pytest.mark.parametrize("leader", (True, False))
-def test_waiting_for_the_peer_relation(unit: units.Unit, leader: bool):
-    state = unit.run("start", unit.state(leader=leader, peers=False))
+def test_a_follower_waits_for_the_leader(ctx: testing.Context, fresh: testing.State):
+    state = ctx.run(ctx.on.start(), fresh)
 
-    waiting = testing.WaitingStatus("waiting for the peer relation")
-    assert state.unit_status == waiting
-    assert state.app_status == (waiting if leader else testing.UnknownStatus())
+    message = "waiting for the leader to publish credentials"
+    assert state.unit_status == testing.WaitingStatus(message)
 
 
-@pytest.mark.parametrize("leader", (True, False))
-def test_install_leaves_the_peer_relation_alone(unit: units.Unit, leader: bool):
-    """Juju lists the relation during install, and refuses its data."""
-    secret = units.make_secret()
-    databag = {"leader": OTHER, "credentials-id": secret.id}
+@pytest.mark.parametrize("leader", [True, False])
+def test_a_bad_option_blocks_the_unit_alone(
+    ctx: testing.Context, deployed: testing.State, leader: bool
+):
+    state = dataclasses.replace(deployed, leader=leader, config={"log-level": "loud"})
 
-    state = unit.run("install", unit.state(leader=leader, databag=databag, secret=secret))
+    state = ctx.run(ctx.on.config_changed(), state)
 
-    assert state.unit_status == testing.WaitingStatus("waiting for the peer relation")
-
-
-def test_waiting_for_the_leader(unit: units.Unit):
-    state = unit.run("start", unit.state(leader=False))
-
-    waiting = testing.WaitingStatus("waiting for the leader to publish credentials")
-    assert state.unit_status == waiting
+    message = "log-level must be one of: debug, info, warning, error"
+    assert state.unit_status == testing.BlockedStatus(message)
+    assert state.app_status == (testing.ActiveStatus() if leader else testing.UnknownStatus())
 
 
-def test_waiting_for_the_workload(unit: units.Unit):
-    secret = units.make_secret()
-    databag = {"leader": ME, "credentials-id": secret.id}
+def test_a_missing_relation_comes_after_a_bad_option(ctx: testing.Context, fresh: testing.State):
+    """Juju shows what the operator can mend."""
+    relations = fresh.relations - {states.peers(fresh)}
+    state = dataclasses.replace(fresh, relations=relations, config={"log-level": "loud"})
 
-    state = unit.run(
-        "config_changed",
-        unit.state(leader=True, databag=databag, secret=secret, available=False),
-    )
+    assert isinstance(ctx.run(ctx.on.start(), state).unit_status, testing.BlockedStatus)
+<% if cookiecutter.substrate == "kubernetes" %>
 
-<% if cookiecutter.substrate == "machine" %>
-    assert state.unit_status == testing.WaitingStatus("waiting for the workload's installation")
-<% else %>
+
+def test_a_unit_waits_for_pebble(ctx: testing.Context, deployed: testing.State):
+    container = dataclasses.replace(deployed.get_container("workload"), can_connect=False)
+    state = dataclasses.replace(deployed, leader=True, containers={container})
+
+    state = ctx.run(ctx.on.start(), state)
+
     assert state.unit_status == testing.WaitingStatus("waiting for Pebble")
-<% endif %>
     assert state.app_status == testing.ActiveStatus()
-    assert unit.configuration is None
-
-
-def test_waiting_for_the_secret_that_was_announced(unit: units.Unit):
-    databag = {"leader": OTHER, "credentials-id": "secret:9m4e2mr0ui3e8a215n4g"}
-
-    state = unit.run("peers_changed", unit.state(leader=False, databag=databag))
-
-    assert state.unit_status == testing.WaitingStatus("waiting for the workload to run")
-    assert unit.configuration is None
-
-
-@pytest.mark.parametrize("leader", (True, False))
-def test_blocked_by_a_bad_option_while_leadership_goes_on(unit: units.Unit, leader: bool):
-    secret = units.make_secret()
-    databag = {"leader": OTHER, "credentials-id": secret.id}
-
-    state = unit.run(
-        "config_changed",
-        unit.state(leader=leader, databag=databag, secret=secret, log_level="loud"),
-    )
-
-    assert state.unit_status == testing.BlockedStatus(
-        "log-level must be one of: debug, info, warning, error"
-    )
-    assert units.get_databag(state)["leader"] == (ME if leader else OTHER)
-    assert unit.configuration is None
+<% endif %>

@@ -1,217 +1,592 @@
 # Copyright << cookiecutter.copyright_year >> << cookiecutter.author >>
 # See LICENSE file for licensing details.
 
-"""The workload: its file, its service, and when the service restarts."""
+"""The workload: what it is told, what interrupts it, and what a hook that is cut short leaves."""
 
-import stat
-<% if cookiecutter.substrate == "kubernetes" %>
-from typing import Any
+<% if cookiecutter.substrate == "machine" %>
+import contextlib
 <% endif %>
+import dataclasses
+import itertools
+<% if cookiecutter.substrate == "machine" %>
+import os
+<% endif %>
+import pathlib
+from collections.abc import Callable
+from typing import Any
 
+import fakes
 <% if cookiecutter.substrate == "kubernetes" %>
 import ops
 <% endif %>
 import pytest
-import units
+import states
+from ops import testing
+
+import workload
+
+SETTINGS = workload.Settings("app/0", "app/1", "10.0.0.2", 3, "admin", "first-password", "info")
 <% if cookiecutter.substrate == "kubernetes" %>
-from charmlibs import pathops
-from ops import pebble
+CHANGE_ERROR = ops.pebble.ChangeError("cannot start", None)  # type: ignore[arg-type]
 <% endif %>
-
-ME = f"{units.APP}/0"
-<% if cookiecutter.substrate == "machine" %>
-SERVICE = f"{units.APP}-workload"
-<% endif %>
+WAITING = testing.WaitingStatus("waiting for the workload to take its settings")
 
 
-@pytest.fixture
-def configured(unit: units.Unit) -> units.testing.State:
-    """Return the state of a leader whose workload is configured and runs."""
-    secret = units.make_secret()
-    databag = {"leader": ME, "credentials-id": secret.id}
-    return unit.run("start", unit.state(leader=True, databag=databag, secret=secret))
+def elect(state: testing.State) -> testing.State:
+    """Let this unit lead."""
+    return dataclasses.replace(state, leader=True)
 
 
-@pytest.mark.usefixtures("configured")
-def test_the_file_is_closed_to_others(unit: units.Unit):
-    assert stat.S_IMODE(unit.config_file.stat().st_mode) == 0o600
-<% if cookiecutter.substrate == "machine" %>
-    assert [file.name for file in unit.etc.iterdir() if file.suffix == ".new"] == []
-<% endif %>
+def scale(state: testing.State) -> testing.State:
+    """Let the application have another number of units."""
+    return dataclasses.replace(state, planned_units=5)
 
 
-def test_a_changed_option_is_applied_with_one_restart(
-    unit: units.Unit, configured: units.testing.State
+def rotate(state: testing.State) -> testing.State:
+    """Let another unit rotate the password."""
+    latest = {"username": "admin", "password": "second-password"}
+    secret = dataclasses.replace(states.secret(state), latest_content=latest)
+    return dataclasses.replace(state, secrets={secret})
+
+
+def set_option(state: testing.State) -> testing.State:
+    """Let an operator set an option."""
+    return dataclasses.replace(state, config={"log-level": "debug"})
+
+
+def rotate_and_elect(state: testing.State) -> testing.State:
+    """Let this unit lead just when another one has rotated."""
+    return elect(rotate(state))
+
+
+def told(system: fakes.System) -> dict[str, Any]:
+    """Return what the running workload has taken, failing if there is nothing."""
+    assert system.settings is not None
+    return system.settings
+
+
+@pytest.mark.parametrize("change", [elect, scale])
+def test_a_live_change_reaches_the_running_workload(
+    ctx: testing.Context,
+    system: fakes.System,
+    deployed: testing.State,
+    change: Callable[[testing.State], testing.State],
 ):
-    changed = units.dataclasses.replace(configured, config={"log-level": "debug"})
+    state = ctx.run(ctx.on.start(), deployed)
+    before = told(system)
 
-    state = unit.run("config_changed", changed)
+    ctx.run(ctx.on.update_status(), change(state))
 
-    assert unit.configuration is not None
-    assert unit.configuration["log_level"] == "debug"
-    assert unit.interruptions == 1
-    assert state.unit_status == units.testing.ActiveStatus()
+    assert told(system) != before
+    assert system.interruptions == 0
+
+
+@pytest.mark.parametrize("change", [rotate, set_option])
+def test_another_change_restarts_the_workload_once(
+    ctx: testing.Context,
+    system: fakes.System,
+    deployed: testing.State,
+    change: Callable[[testing.State], testing.State],
+):
+    state = ctx.run(ctx.on.start(), deployed)
+    before = told(system)
+
+    state = ctx.run(ctx.on.config_changed(), change(state))
+
+    assert told(system) != before
+    assert system.interruptions == 1
+    assert state.unit_status == testing.ActiveStatus()
+
+
+def test_what_is_only_written_leaves_the_workload_alone(
+    ctx: testing.Context, system: fakes.System, deployed: testing.State
+):
+    with ctx(ctx.on.update_status(), deployed) as manager:
 <% if cookiecutter.substrate == "machine" %>
+        manager.charm.workload.install()
+<% endif %>
+        assert manager.charm.workload.reconfigure(SETTINGS)
+        (read,) = system.running.values()
+        before = dict(read)
+        changed = dataclasses.replace(SETTINGS, unit="app/9")
+
+        assert not manager.charm.workload.reconfigure(changed)
+
+        assert manager.charm.workload.is_configured(changed)
+        assert read == before
+        assert changed.render() in system.files.values()
+        assert system.interruptions == 0
 
 
-def cut_short(unit: units.Unit, event: str, state: units.testing.State, *, at: str) -> None:
-    """Run an event whose hook ends where the charm calls a function of systemd."""
+def test_a_new_setting_restarts_unless_it_is_marked():
+    """A restart is always right, if not always welcome."""
 
-    def fail(*args: str):
-        raise RuntimeError("the hook is cut short")
+    @dataclasses.dataclass(frozen=True)
+    class Settings(workload.Settings):
+        unmarked: str = "old"
 
+    old = Settings(*dataclasses.astuple(SETTINGS))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(unit.systemd, at, fail)
-        with pytest.raises(units.testing.errors.UncaughtCharmError):
-            unit.run(event, state)
+        patch.setattr(workload, "Settings", Settings)
+        new = dataclasses.replace(old, unmarked="new")
+        assert workload._changes(old, new, workload.RESTART) == ["unmarked"]
 
 
-def test_a_hook_that_is_cut_short_leaves_no_service_with_old_settings(
-    unit: units.Unit, configured: units.testing.State
+def test_a_change_that_the_workload_refuses_is_tried_again(
+    ctx: testing.Context,
+    system: fakes.System,
+    deployed: testing.State,
+    monkeypatch: pytest.MonkeyPatch,
 ):
-    """The next hook finds the new file in place, which doesn't tell what is running."""
-    changed = units.dataclasses.replace(configured, config={"log-level": "debug"})
+    """The unit isn't active before its workload has taken the change."""
+    state = elect(ctx.run(ctx.on.start(), deployed))
+    offered: list[tuple[str, str]] = []
 
-    cut_short(unit, "config_changed", changed, at="service_start")
+    def refuse(_: workload.Workload, old: workload.Settings, new: workload.Settings) -> bool:
+        offered.append((old.leader, new.leader))
+        return False
 
-    assert not unit.systemd.running
-    unit.run("update_status", changed)
+    with monkeypatch.context() as patch:
+        patch.setattr(workload.Workload, "apply", refuse)
+        for _ in range(2):
+            state = ctx.run(ctx.on.update_status(), state)
+            assert state.unit_status == WAITING
+    assert offered == [(f"{states.APP}/1", f"{states.APP}/0")] * 2
 
-    assert unit.systemd.running == {SERVICE}
+    state = ctx.run(ctx.on.update_status(), state)
 
-
-def test_a_stopped_service_is_started_again(unit: units.Unit, configured: units.testing.State):
-    unit.systemd.running.clear()
-
-    state = unit.run("update_status", configured)
-
-    assert unit.systemd.running == {SERVICE}
-    assert state.unit_status == units.testing.ActiveStatus()
-
-
-def test_install_makes_a_service_that_starts_at_boot(unit: units.Unit):
-    unit.run("install", unit.state(leader=False, peers=False, available=False))
-
-    assert "ExecStart=/bin/sleep infinity" in unit.unit_file.read_text()
-    assert unit.systemd.loaded
-    assert unit.systemd.enabled == {SERVICE}
-    assert not unit.systemd.running
+    assert state.unit_status == testing.ActiveStatus()
+    assert told(system)["leader"] == f"{states.APP}/0"
+    assert system.interruptions == 0
 
 
-def test_upgrade_restarts_a_service_that_the_new_revision_changes(
-    unit: units.Unit, configured: units.testing.State
+def test_a_change_that_was_begun_is_ended_before_the_next(
+    ctx: testing.Context,
+    system: fakes.System,
+    deployed: testing.State,
+    monkeypatch: pytest.MonkeyPatch,
 ):
-    unit.unit_file.write_text("what the old revision installed")
-    before = unit.interruptions
+    """The workload may run with what it was last offered, which the next change starts from."""
+    state = ctx.run(ctx.on.start(), deployed)
+    offered: list[tuple[int, int]] = []
 
-    unit.run("upgrade_charm", configured)
-    unit.run("upgrade_charm", configured)
+    def take(_: workload.Workload, old: workload.Settings, new: workload.Settings) -> bool:
+        offered.append((old.planned_units, new.planned_units))
+        return len(offered) > 1
 
-    assert "ExecStart=/bin/sleep infinity" in unit.unit_file.read_text()
-    assert unit.systemd.running == {SERVICE}
-    assert unit.interruptions == before + 1
+    monkeypatch.setattr(workload.Workload, "apply", take)
+    ctx.run(ctx.on.update_status(), dataclasses.replace(state, planned_units=4))
+    state = ctx.run(ctx.on.update_status(), dataclasses.replace(state, planned_units=5))
+
+    assert offered == [(3, 4), (3, 4), (4, 5)]
+    assert state.unit_status == testing.ActiveStatus()
 
 
-def test_an_upgrade_that_is_cut_short_leaves_no_service_of_the_old_revision(
-    unit: units.Unit, configured: units.testing.State
+@pytest.mark.parametrize("change", [None, elect, rotate, set_option, rotate_and_elect])
+def test_a_hook_that_is_cut_short_is_made_good_by_the_next_event(
+    system: fakes.System,
+    deployed: testing.State,
+    tmp_path: pathlib.Path,
+    change: Callable[[testing.State], testing.State] | None,
 ):
-    """The next hook finds the new unit file in place, which doesn't tell what is running."""
-    unit.unit_file.write_text("what the old revision installed")
+    """Wherever the hook is killed, no second event is needed."""
+    for steps in itertools.count():
+        ctx, system = states.context(0), fakes.System(tmp_path / f"{steps}")
+        with system.patched():
+<% if cookiecutter.substrate == "kubernetes" %>
+            deployed = dataclasses.replace(deployed, containers={system.container()})
+<% endif %>
+            state = ctx.run(ctx.on.start(), deployed) if change else deployed
+            after = change(state) if change else state
+            system.steps_left = steps
+            try:
+                ctx.run(ctx.on.config_changed(), after)
+                assert steps > 2, "nothing was cut short"
+                return
+            except fakes.Killed:
+                state = ctx.run(ctx.on.update_status(), after)
 
-    cut_short(unit, "upgrade_charm", configured, at="daemon_reload")
+        assert state.unit_status == testing.ActiveStatus(), f"after step {steps}"
+        settings = told(system)
+        assert settings["leader"] == f"{states.APP}/{0 if after.leader else 1}"
+        assert settings["password"] == (states.secret(after).latest_content or {})["password"]
+        assert settings["log_level"] == (after.config.get("log-level") or "info")
+        assert system.interruptions <= 2
 
-    assert not unit.systemd.running
-    unit.run("upgrade_charm", configured)
 
-    assert unit.systemd.running == {SERVICE}
-
-
-def test_an_upgrade_restarts_the_service_while_an_option_is_bad(
-    unit: units.Unit, configured: units.testing.State
+def test_a_workload_that_has_stopped_is_started(
+    ctx: testing.Context, system: fakes.System, deployed: testing.State
 ):
-    """The charm is blocked, and the workload goes on with what it was told last."""
-    unit.unit_file.write_text("what the old revision installed")
-
-    state = unit.run(
-        "upgrade_charm", units.dataclasses.replace(configured, config={"log-level": "loud"})
+    state = ctx.run(ctx.on.start(), deployed)
+    system.running.clear()
+<% if cookiecutter.substrate == "kubernetes" %>
+    stopped = dataclasses.replace(
+        state.get_container("workload"),
+        service_statuses={workload.SERVICE: ops.pebble.ServiceStatus.INACTIVE},
     )
+    state = dataclasses.replace(state, containers={stopped})
+<% endif %>
+    ctx.run(ctx.on.action("show-leadership"), state)
+    assert (ctx.action_results or {})["workload-configured"] == "false"
 
-    assert isinstance(state.unit_status, units.testing.BlockedStatus)
-    assert unit.systemd.running == {SERVICE}
+    state = ctx.run(ctx.on.update_status(), state)
+
+    assert told(system)["leader"] == f"{states.APP}/1"
+    assert state.unit_status == testing.ActiveStatus()
+
+
+def test_a_bad_option_leaves_the_workload_as_it_is(
+    ctx: testing.Context, system: fakes.System, deployed: testing.State
+):
+    state = ctx.run(ctx.on.start(), deployed)
+    before = told(system)
+
+    for level in ("loud", "in", "INFO"):
+        bad = dataclasses.replace(elect(rotate(state)), config={"log-level": level})
+        after = ctx.run(ctx.on.config_changed(), bad)
+
+        message = "log-level must be one of: debug, info, warning, error"
+        assert after.unit_status == testing.BlockedStatus(message)
+        assert states.peers(after).local_app_data["leader"] == f"{states.APP}/0"
+        assert told(system) == before
+        assert system.interruptions == 0
+
+
+@pytest.mark.parametrize("level", ["debug", "info", "warning", "error"])
+def test_each_log_level_reaches_the_workload(
+    ctx: testing.Context, system: fakes.System, deployed: testing.State, level: str
+):
+    ctx.run(ctx.on.config_changed(), dataclasses.replace(deployed, config={"log-level": level}))
+
+    assert told(system)["log_level"] == level
+
+
+def test_the_record_of_another_revision_of_the_charm_is_not_trusted(
+    ctx: testing.Context, system: fakes.System, deployed: testing.State
+):
+    state = ctx.run(ctx.on.start(), deployed)
+    (record,) = system.root.rglob("applied.json")
+    record.write_text(record.read_text().replace('"unit"', '"of_another_revision"'))
+
+    state = ctx.run(ctx.on.upgrade_charm(), state)
+
+    assert state.unit_status == testing.ActiveStatus()
+    assert told(system)["unit"] == f"{states.APP}/0"
+    assert system.interruptions == 1
+
+
+@pytest.mark.parametrize("removed", [True, False])
+def test_a_file_that_was_changed_by_hand_is_written_again(
+    ctx: testing.Context, system: fakes.System, deployed: testing.State, removed: bool
+):
+    state = ctx.run(ctx.on.start(), deployed)
+    (config,) = (path for path in system.root.rglob("workload.*") if path.suffix != ".service")
+    text = config.read_text()
+    config.unlink() if removed else config.write_text("changed by hand")
+    ctx.run(ctx.on.action("show-leadership"), state)
+    assert (ctx.action_results or {})["workload-configured"] == "false"
+
+    ctx.run(ctx.on.update_status(), state)
+
+    assert config.read_text() == text
+    assert config.stat().st_mode & 0o777 == 0o600
+
+
+def test_the_version_is_set_when_the_workload_starts(
+    ctx: testing.Context, deployed: testing.State
+):
+    state = ctx.run(ctx.on.start(), deployed)
+    assert state.workload_version == "9.4"
+
+    ctx.run(ctx.on.update_status(), state)
+
+    assert ctx.workload_version_history == []  # No command for each event.
+
+
+def test_a_command_gets_what_is_secret_by_stdin_or_environment(
+    ctx: testing.Context,
+    system: fakes.System,
+    deployed: testing.State,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setitem(fakes.OUTPUT, "tell", "answer\n")
+<% if cookiecutter.substrate == "kubernetes" %>
+    deployed = dataclasses.replace(deployed, containers={system.container()})
+<% endif %>
+    with ctx(ctx.on.update_status(), deployed) as manager:
+        answer = manager.charm.workload.run(["tell", "it"], "the-stdin", {"SECRET": "the-env"})
+
+        assert answer == "answer\n"
+<% if cookiecutter.substrate == "machine" %>
+        command, options = system.commands[-1]
+        assert command == ["tell", "it"]
+        assert (options["input"], options["env"]["SECRET"]) == ("the-stdin", "the-env")
+        assert options["env"]["PATH"] == os.environ["PATH"]
+        assert options["check"]
+<% else %>
+        (executed,) = ctx.exec_history["workload"]
+        assert executed.command == ["tell", "it"]
+        assert (executed.stdin, executed.environment) == ("the-stdin", {"SECRET": "the-env"})
+<% endif %>
+<% if cookiecutter.substrate == "machine" %>
+
+
+def test_the_service_is_defined_and_enabled(
+    ctx: testing.Context, system: fakes.System, deployed: testing.State
+):
+    ctx.run(ctx.on.update_status(), deployed)  # install may have been skipped.
+
+    (service,) = system.running
+    assert service == f"{states.APP}-workload"
+    assert system.enabled == {service}
+    unit = system.loaded[service]
+    for line in (f"User={workload.USER}", "Restart=always", "WantedBy=multi-user.target"):
+        assert line in unit.splitlines()
+    assert "ExecReload=/bin/kill -HUP $MAINPID" in unit.splitlines()
+
+
+def test_a_changed_unit_file_restarts_the_service(
+    ctx: testing.Context,
+    system: fakes.System,
+    deployed: testing.State,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """upgrade-charm may have been skipped."""
+    state = ctx.run(ctx.on.start(), deployed)
+    monkeypatch.setattr(workload, "UNIT", workload.UNIT + "# new\n")
+
+    ctx.run(ctx.on.update_status(), state)
+
+    (read,) = system.running.values()
+    assert read[""].endswith("# new\n")
+    assert system.interruptions == 1
+
+
+def test_the_files_are_the_users_alone(
+    ctx: testing.Context,
+    system: fakes.System,
+    deployed: testing.State,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """They are whole and closed to others before they are there, whatever was left behind."""
+    folder = system.root / f"etc/{states.APP}-workload"
+    folder.mkdir()
+    (folder / "workload.json.new").touch(mode=0o644)
+    owners: list[Any] = []
+    modes: list[int] = []
+    replace = pathlib.Path.replace
+
+    def watch(path: pathlib.Path, target: pathlib.Path) -> pathlib.Path:
+        modes.append(path.stat().st_mode & 0o777)
+        return replace(path, target)
+
+    monkeypatch.setattr(pathlib.Path, "replace", watch)
+    monkeypatch.setattr("shutil.chown", lambda path, user=None, group=None: owners.append(user))
+
+    ctx.run(ctx.on.start(), deployed)
+
+    assert set(modes) == {0o600}
+    assert set(owners) == {workload.USER}
+    assert len(owners) == len(modes)
+    assert {path.name for path in folder.iterdir()} == {"workload.json", "applied.json"}
+
+
+def test_another_owner_is_mended(
+    ctx: testing.Context,
+    system: fakes.System,
+    deployed: testing.State,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """A new revision of the charm may run the service as another user."""
+    state = ctx.run(ctx.on.start(), deployed)
+    written: list[Any] = []
+    monkeypatch.setattr("shutil.chown", lambda path, user=None, group=None: written.append(user))
+    monkeypatch.setattr(pathlib.Path, "owner", lambda path: "somebody-else")
+
+    ctx.run(ctx.on.update_status(), state)
+
+    assert set(written) == {workload.USER}
 
 
 @pytest.mark.parametrize("event", ["stop", "remove"])
-def test_stop_and_remove_end_the_service(
-    unit: units.Unit, configured: units.testing.State, event: str
+def test_stop_and_remove(
+    ctx: testing.Context, system: fakes.System, deployed: testing.State, event: str
 ):
-    for _ in range(2):
-        unit.run(event, configured)
+    """A skipped stop doesn't keep remove from leaving nothing behind."""
+    state = ctx.run(ctx.on.start(), deployed)
 
-    assert not unit.systemd.running
+    ctx.run(getattr(ctx.on, event)(), state)
+
+    assert system.running == {}
+    if event == "remove":
+        assert system.files == {}
+        assert (system.enabled, system.loaded) == (set(), {})
+        assert {path.name for path in (system.root / "etc").iterdir()} == {"systemd"}
 
 
-def test_remove_leaves_nothing_behind(unit: units.Unit, configured: units.testing.State):
-    unit.run("install", configured)
-    # What a hook leaves that is cut short while it writes.
-    unit.config_file.with_name(f"{unit.config_file.name}.new").touch()
+def test_remove_ends_what_another_one_began(
+    ctx: testing.Context, system: fakes.System, deployed: testing.State
+):
+    for steps in range(4):
+        state = ctx.run(ctx.on.start(), deployed)
+        system.steps_left = steps
+        with pytest.raises(fakes.Killed) if steps < 3 else contextlib.nullcontext():
+            ctx.run(ctx.on.remove(), state)
+        ctx.run(ctx.on.remove(), state)
+        assert (system.files, system.running) == ({}, {})
+    ctx.run(ctx.on.stop(), deployed)
+    ctx.run(ctx.on.remove(), deployed)  # Nothing is there.
 
-    unit.run("remove", configured)
 
-    assert list(unit.etc.iterdir()) == []
-    assert not unit.systemd.loaded
-    assert not unit.systemd.enabled
+def test_two_applications_share_a_machine(
+    ctx: testing.Context, system: fakes.System, deployed: testing.State
+):
+    other = states.context(0, "other")
+    mine = ctx.run(ctx.on.start(), deployed)
+    before = dict(system.running)
+
+    published = {**states.peers(deployed).local_app_data, "leader": "other/1"}
+    state = other.run(other.on.start(), states.with_peers(deployed, local_app_data=published))
+    ctx.run(ctx.on.update_status(), mine)
+    assert system.running.keys() == {f"{states.APP}-workload", "other-workload"}
+    assert system.interruptions == 0
+    other.run(other.on.remove(), state)
+
+    assert system.running == before
+    assert system.enabled == {f"{states.APP}-workload"}
 <% else %>
 
 
-def test_the_service_is_stopped_before_its_file_changes(
-    unit: units.Unit, configured: units.testing.State, monkeypatch: pytest.MonkeyPatch
+def test_the_service_and_its_check_are_in_the_plan(ctx: testing.Context, deployed: testing.State):
+    state = ctx.run(ctx.on.update_status(), deployed)  # pebble-ready may have been skipped.
+
+    plan = state.get_container("workload").plan
+    assert plan.services[workload.SERVICE].startup == "enabled"
+    assert plan.checks[workload.CHECK].level == ops.pebble.CheckLevel.READY
+
+
+def test_a_changed_layer_restarts_the_service(
+    ctx: testing.Context,
+    system: fakes.System,
+    deployed: testing.State,
+    monkeypatch: pytest.MonkeyPatch,
 ):
-    """A hook that is cut short in between leaves no service that runs with old settings."""
-    changed = units.dataclasses.replace(configured, config={"log-level": "debug"})
-    interruptions: list[int] = []
-    write = pathops.ensure_contents
+    state = ctx.run(ctx.on.start(), deployed)
+    layer = workload.LAYER.to_dict()
+    layer["services"][workload.SERVICE]["command"] = "/bin/new"  # type: ignore[index]
+    monkeypatch.setattr(workload, "LAYER", ops.pebble.Layer(layer))
 
-    def watch(*args: Any, **kwargs: Any) -> bool:
-        interruptions.append(unit.interruptions)
-        return write(*args, **kwargs)
+    ctx.run(ctx.on.update_status(), state)
 
-    monkeypatch.setattr(pathops, "ensure_contents", watch)
-    unit.run("config_changed", changed)
-
-    assert interruptions == [1]
+    (read,) = system.running.values()
+    assert read[""] == "/bin/new"
+    assert system.interruptions == 1
 
 
-def test_a_stopped_service_is_started_again(unit: units.Unit, configured: units.testing.State):
-    container = configured.get_container("workload")
-    stopped = units.dataclasses.replace(
-        container, service_statuses={"workload": pebble.ServiceStatus.INACTIVE}
-    )
-    state = units.dataclasses.replace(configured, containers={stopped})
-
-    state = unit.run("update_status", state)
-
-    services = state.get_container("workload").service_statuses
-    assert services == {"workload": pebble.ServiceStatus.ACTIVE}
-    assert state.unit_status == units.testing.ActiveStatus()
-
-
-def test_a_status_is_reported_without_pebble(
-    unit: units.Unit, configured: units.testing.State, monkeypatch: pytest.MonkeyPatch
+def test_a_replaced_pod_is_brought_in_line(
+    ctx: testing.Context, system: fakes.System, deployed: testing.State, tmp_path: pathlib.Path
 ):
-    """Pebble may go away between two questions, as it does when the pod ends."""
+    """A new pod gets upgrade-charm, config-changed, start and pebble-ready, in this order or not.
 
-    def fail(*args: str):
-        raise pebble.ConnectionError("no Pebble")
+    In the old pod's stop, Pebble has gone already.
+    """
+    old = ctx.run(ctx.on.start(), deployed)
+    gone = dataclasses.replace(old, containers={system.container(can_connect=False)})
+    ctx.run(ctx.on.stop(), gone)
 
-    monkeypatch.setattr(ops.Container, "get_services", fail)
-    state = unit.run("update_status", configured)
+    for number, order in enumerate(itertools.permutations(("config", "start", "pebble"))):
+        new = fakes.System(tmp_path / f"new-{number}")
+        ready = new.container()
+        events = {
+            "config": ctx.on.config_changed(),
+            "start": ctx.on.start(),
+            "pebble": ctx.on.pebble_ready(ready),
+        }
+        with new.patched():
+            state = ctx.run(ctx.on.upgrade_charm(), gone)
+            assert state.unit_status == testing.WaitingStatus("waiting for Pebble")
+            for name in order:
+                if name == "pebble":
+                    state = dataclasses.replace(state, containers={ready})
+                state = ctx.run(events[name], state)
 
-    assert state.unit_status == units.testing.WaitingStatus("waiting for the workload to run")
+        assert state.unit_status == testing.ActiveStatus(), order
+        assert told(new)["leader"] == f"{states.APP}/1"
+        assert new.interruptions == 0
 
 
-def test_the_service_runs_the_placeholder(configured: units.testing.State):
-    service = configured.get_container("workload").plan.services["workload"]
+def test_a_folder_that_the_user_cannot_write_blocks_the_unit(
+    ctx: testing.Context,
+    deployed: testing.State,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    """The leader publishes all the same, so that the others go on."""
+    monkeypatch.setattr(workload, "FOLDER", "/etc/workload")
 
-    assert service.command == "/bin/sleep infinity"
-    assert service.startup == "enabled"
+    state = ctx.run(ctx.on.start(), elect(deployed))
+
+    message = f"user {workload.USER} can't write in /etc/workload"
+    assert state.unit_status == testing.BlockedStatus(message)
+    assert states.peers(state).local_app_data["leader"] == f"{states.APP}/0"
+
+
+def test_the_user_is_that_of_the_container():
+    container = states.CHARMCRAFT["containers"]["workload"]
+    assert (container["uid"], container["gid"]) == (workload.USER, workload.USER)
+
+
+@pytest.mark.parametrize("error", [ops.pebble.ConnectionError("gone"), CHANGE_ERROR])
+def test_a_workload_that_cannot_be_started_fails_the_hook(
+    ctx: testing.Context,
+    deployed: testing.State,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+):
+    """Juju retries the hook, and its log says why."""
+
+    def fail(container: ops.Container, *services: str):
+        raise error
+
+    monkeypatch.setattr(ops.Container, "restart", fail)
+
+    with pytest.raises(testing.errors.UncaughtCharmError) as failed:
+        ctx.run(ctx.on.start(), deployed)
+    assert failed.value.__cause__ is error
+
+
+@pytest.mark.parametrize("method", ["get_services", "get_checks"])
+def test_a_status_survives_a_pebble_that_goes_away(
+    ctx: testing.Context,
+    deployed: testing.State,
+    monkeypatch: pytest.MonkeyPatch,
+    method: str,
+):
+    state = ctx.run(ctx.on.start(), deployed)
+
+    def fail(container: ops.Container, *names: str):
+        raise ops.pebble.ConnectionError("gone")
+
+    monkeypatch.setattr(ops.Container, method, fail)
+
+    state = ctx.run(ctx.on.action("show-leadership"), state)
+
+    assert isinstance(state.unit_status, testing.WaitingStatus)
+
+
+@pytest.mark.parametrize("status", [ops.pebble.CheckStatus.UP, ops.pebble.CheckStatus.DOWN])
+def test_the_check_counts_for_the_status(
+    ctx: testing.Context, deployed: testing.State, status: ops.pebble.CheckStatus
+):
+    state = ctx.run(ctx.on.start(), deployed)
+    checks = {
+        dataclasses.replace(check, status=status)
+        for check in state.get_container("workload").check_infos
+    }
+    container = dataclasses.replace(state.get_container("workload"), check_infos=checks)
+
+    state = ctx.run(ctx.on.update_status(), dataclasses.replace(state, containers={container}))
+
+    waiting = testing.WaitingStatus("waiting for the workload's check to succeed")
+    is_up = status == ops.pebble.CheckStatus.UP
+    assert state.unit_status == (testing.ActiveStatus() if is_up else waiting)
 <% endif %>

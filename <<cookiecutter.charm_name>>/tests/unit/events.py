@@ -1,0 +1,96 @@
+# Copyright << cookiecutter.copyright_year >> << cookiecutter.author >>
+# See LICENSE file for licensing details.
+
+"""Every event that the charm observes, found by asking it, so that no event goes untested."""
+
+import dataclasses
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import ops
+import pytest
+import states
+from ops import testing
+
+_CONTEXT = states.context(0)
+
+
+def _observed() -> list[str]:
+    """Return the kind of each event that the charm observes, such as ``secret_changed``."""
+    kinds: list[str] = []
+
+    def observe(framework: ops.Framework, bound_event: ops.BoundEvent, observer: Any) -> None:
+        kinds.append(bound_event.event_kind)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ops.Framework, "observe", observe)  # So the event itself reaches nobody.
+        _CONTEXT.run(_CONTEXT.on.update_status(), testing.State())
+    return [kind for kind in dict.fromkeys(kinds) if not kind.startswith("collect_")]
+
+
+OTHER_SECRET = testing.Secret({"key": "value"}, id="secret:d41jbs2mp25c76r8o1k0", owner=None)
+OBSERVED = _observed()
+ACTIONS = [kind for kind in OBSERVED if kind.endswith("_action")]
+EVENTS = [kind for kind in OBSERVED if kind not in ACTIONS]
+
+
+def seen_by(kind: str, state: testing.State) -> testing.State:
+    """Return the state as Juju, or Scenario, shows it during a kind of event.
+
+    - In install, Juju 4 lists no peer relation, and Juju 3.6 refuses to read one.
+    - To Scenario every unit owns the application's secret, and secret-changed is about a secret
+      that the unit doesn't own. On Juju a follower gets it for the application's. So does, on
+      some versions, a leader; here it gets one for another secret.
+    """
+    if kind == "install":
+        peers = {r for r in state.relations if isinstance(r, testing.PeerRelation)}
+        return dataclasses.replace(state, relations=state.relations - peers)
+    if kind == "secret_changed":
+        secrets = {dataclasses.replace(secret, owner=None) for secret in state.secrets}
+        if state.leader:
+            secrets = {*state.secrets, OTHER_SECRET}
+        return dataclasses.replace(state, secrets=secrets)
+    return state
+
+
+def variants(ctx: testing.Context, kind: str, state: testing.State) -> list[Any]:
+    """Make an event for each thing in the state that it can be about.
+
+    Args:
+        ctx: The unit's context.
+        kind: A kind of event from OBSERVED.
+        state: What Juju shows to the unit.
+    """
+    found = list(_variants(ctx.on, kind, state))
+    assert found, f"the state in states.py has nothing that {kind} could be about"
+    return found
+
+
+def _variants(on: Any, kind: str, state: testing.State) -> Iterator[Any]:
+    if kind in ACTIONS:
+        names = {name.replace("-", "_"): name for name in states.CHARMCRAFT["actions"]}
+        yield on.action(names[kind.removesuffix("_action")])
+    elif kind.startswith("secret_"):
+        revision = {"revision": 1} if kind in ("secret_expired", "secret_remove") else {}
+        owners = (None,) if kind == "secret_changed" else ("app", "unit")
+        for secret in state.secrets:
+            if secret.owner in owners:
+                yield getattr(on, kind)(secret, **revision)
+    elif match := re.fullmatch(r"(\w+)_(relation|pebble|storage)_(\w+)", kind):
+        name, what, event = match.groups()
+        for thing in getattr(state, {"pebble": "containers"}.get(what, f"{what}s")):
+            if getattr(thing, "endpoint", getattr(thing, "name", "")).replace("-", "_") == name:
+                for details in _details(event, thing):
+                    yield getattr(on, f"{what}_{event}")(thing, **details)
+    else:
+        yield getattr(on, kind)()
+
+
+def _details(event: str, thing: Any) -> list[dict[str, Any]]:
+    """Return what else Juju says of an event, for each form that it can have."""
+    if event in ("joined", "changed", "departed"):
+        return [{"remote_unit": 1}]
+    if event.startswith("check_"):
+        return [{"info": check} for check in thing.check_infos]
+    return [{}]

@@ -1,0 +1,245 @@
+# Copyright << cookiecutter.copyright_year >> << cookiecutter.author >>
+# See LICENSE file for licensing details.
+
+<% if cookiecutter.substrate == "machine" %>
+"""A fake of the machine: follow here what you change of the system in src/workload.py."""
+<% else %>
+"""A fake of the workload's container: follow here what you change in src/workload.py."""
+<% endif %>
+
+import contextlib
+<% if cookiecutter.substrate == "machine" %>
+import getpass
+<% else %>
+import functools
+<% endif %>
+import json
+import pathlib
+<% if cookiecutter.substrate == "machine" %>
+import subprocess
+<% endif %>
+from collections.abc import Callable, Iterator
+from typing import Any
+
+<% if cookiecutter.substrate == "kubernetes" %>
+import ops
+<% endif %>
+import pytest
+<% if cookiecutter.substrate == "machine" %>
+from charmlibs import pathops
+<% endif %>
+from ops import testing
+
+import workload
+
+# What each command of the charm prints, by the command's first word.
+OUTPUT = {"sleep": "sleep (GNU coreutils) 9.4\nCopyright\n"}
+<% if cookiecutter.substrate == "kubernetes" %>
+# Where a user other than root may write in a stock image, and where root may.
+OPEN_FOLDERS = ("tmp", "var")
+FOLDERS = (*OPEN_FOLDERS, "etc", "home", "opt", "run", "srv", "usr")
+ORIGINALS = {
+    name: getattr(ops.Container, name)
+    for name in ("exec", "make_dir", "push", "replan", "restart", "send_signal", "stop")
+}
+
+
+def _check_path(container: ops.Container, name: str, path: Any, *args: Any, **options: Any):
+    if pathlib.PurePath(path).parts[1] not in OPEN_FOLDERS:
+        raise ops.pebble.PathError("permission-denied", f"open {path}: permission denied")
+    return ORIGINALS[name](container, path, *args, **options)
+
+
+def _as_method(function: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda container, *args, **options: function(container, *args, **options)
+<% endif %>
+
+
+class Killed(BaseException):
+    """The hook ends here, as if its process had been killed."""
+
+
+class System:
+<% if cookiecutter.substrate == "machine" %>
+    """One unit's machine. It stands in for charmlibs.systemd, too.
+
+    Args:
+        root: The folder in whose ``etc`` the workload's files are.
+    """
+
+    def __init__(self, root: pathlib.Path):
+        self.root = root
+        self.unit_files = root / "etc/systemd/system"
+        self.unit_files.mkdir(parents=True)
+        self.loaded: dict[str, str] = {}  # The unit files that systemd knows, by service.
+        self.enabled: set[str] = set()
+        self.running: dict[str, dict[str, str]] = {}  # What each service has read, by service.
+        self.interruptions = 0  # How often a running service was stopped.
+        self.commands: list[tuple[list[str], dict[str, Any]]] = []
+        self.steps_left = -1  # How many changes of the system come before the hook is killed.
+
+    @contextlib.contextmanager
+    def patched(self) -> Iterator["System"]:
+        """Let the charm run on this machine."""
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(workload, "systemd", self)
+            patch.setattr(workload, "ETC", pathops.LocalPath(self.root / "etc"))
+            patch.setattr(workload, "USER", getpass.getuser())
+            patch.setattr(subprocess, "run", self._run)
+            patch.setattr(workload.Workload, "_write", self._stepwise(workload.Workload._write))
+            yield self
+
+    def daemon_reload(self) -> None:
+        self._step()
+        self.loaded = {path.stem: path.read_text() for path in self.unit_files.glob("*.service")}
+
+    def service_enable(self, service: str) -> None:
+        self._step()
+        self.enabled.add(service)
+
+    def service_disable(self, service: str) -> None:
+        self._step()
+        assert (self.unit_files / f"{service}.service").exists()
+        self.enabled.discard(service)
+
+    def service_running(self, service: str) -> bool:
+        return service in self.running
+
+    def service_restart(self, service: str) -> None:
+        self._step()
+        self.interruptions += service in self.running
+        self.running[service] = {"": self.loaded[service], **self.files}
+
+    def service_reload(self, service: str) -> bool:
+        self._step()
+        self.running[service] |= self.files
+        return True
+
+    def service_stop(self, service: str) -> None:
+        self._step()
+        self.interruptions += service in self.running
+        self.running.pop(service, None)
+
+    def _run(self, command: list[str], **options: Any) -> "subprocess.CompletedProcess[str]":
+        self.commands.append((command, options))
+        return subprocess.CompletedProcess(command, 0, stdout=OUTPUT[command[0]])
+<% else %>
+    """One unit's container of the workload.
+
+    Args:
+        root: The folder in which the container's files are.
+    """
+
+    def __init__(self, root: pathlib.Path):
+        self.root = root
+        self.running: dict[str, dict[str, str]] = {}  # What each service has read, by service.
+        self.interruptions = 0  # How often a running service was stopped.
+        self.commands: list[list[str]] = []
+        self.steps_left = -1  # How many changes of the system come before the hook is killed.
+        for folder in FOLDERS:
+            (root / folder).mkdir(parents=True)
+
+    def container(self, name: str = "workload", *, can_connect: bool = True) -> testing.Container:
+        """Describe the container for Scenario."""
+        return testing.Container(
+            name,
+            can_connect=can_connect,
+            layers={"workload": workload.LAYER},
+            check_infos={
+                testing.CheckInfo(name, level=ops.pebble.CheckLevel(check.level))
+                for name, check in workload.LAYER.checks.items()
+            },
+            execs={testing.Exec([word], stdout=text) for word, text in OUTPUT.items()},
+            mounts={
+                folder: testing.Mount(location=f"/{folder}", source=self.root / folder)
+                for folder in FOLDERS
+            },
+        )
+
+    @contextlib.contextmanager
+    def patched(self) -> Iterator["System"]:
+        """Watch what the charm does to the container, and refuse what a real one refuses."""
+        with pytest.MonkeyPatch.context() as patch:
+            for name in ("make_dir", "push"):
+                patch.setattr(ops.Container, name, functools.partialmethod(_check_path, name))
+            for name in ("exec", "replan", "restart", "send_signal", "stop"):
+                function = self._stepwise(getattr(self, f"_{name}"))
+                patch.setattr(ops.Container, name, _as_method(function))
+            patch.setattr(workload.Workload, "_write", self._stepwise(workload.Workload._write))
+            yield self
+
+    def _exec(self, container: ops.Container, command: list[str], **options: Any) -> Any:
+        self.commands.append(command)
+        return ORIGINALS["exec"](container, command, **options)
+
+    def _replan(self, container: ops.Container) -> None:
+        for name, service in container.get_services().items():
+            command = container.get_plan().services[name].command
+            if not service.is_running() or self.running[name][""] != command:
+                self.interruptions += service.is_running()
+                self._start(container, name)
+        ORIGINALS["replan"](container)
+
+    def _restart(self, container: ops.Container, *services: str) -> None:
+        for service in services:
+            self.interruptions += container.get_service(service).is_running()
+            self._start(container, service)
+        ORIGINALS["restart"](container, *services)
+
+    def _send_signal(self, container: ops.Container, signal: str, *services: str) -> None:
+        ORIGINALS["send_signal"](container, signal, *services)
+        for service in services:
+            self.running[service] |= self.files
+
+    def _stop(self, container: ops.Container, *services: str) -> None:
+        for service in services:
+            self.interruptions += container.get_service(service).is_running()
+            self.running.pop(service, None)
+        ORIGINALS["stop"](container, *services)
+
+    def _start(self, container: ops.Container, service: str) -> None:
+        command = container.get_plan().services[service].command
+        self.running[service] = {"": command, **self.files}
+<% endif %>
+
+    def _step(self) -> None:
+        """Count a change of the system, and let the hook be killed before it if it is time."""
+        if self.steps_left == 0:
+            self.steps_left = -1
+            raise Killed
+        self.steps_left -= 1
+
+    def _stepwise(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        def step(*args: Any, **options: Any) -> Any:
+            self._step()
+            return function(*args, **options)
+
+        return step
+
+    def shown(self, state: testing.State) -> list[Any]:
+        """Return what other users of the system can see: definitions and commands' arguments."""
+<% if cookiecutter.substrate == "machine" %>
+        return [self.loaded, [command for command, _ in self.commands]]
+<% else %>
+        return [[container.layers for container in state.containers], self.commands]
+<% endif %>
+
+    @property
+    def files(self) -> dict[str, str]:
+        """The text of each file, by its path from the root."""
+        return {
+            path.relative_to(self.root).as_posix(): path.read_text()
+            for path in sorted(self.root.rglob("*"))
+            if path.is_file()
+        }
+
+    @property
+    def settings(self) -> dict[str, Any] | None:
+        """What the running workload has taken; None if it doesn't run or isn't through with it."""
+        if not self.running:
+            return None
+        (read,) = self.running.values()
+        (record,) = (path for path in self.files if path.endswith("/applied.json"))
+        applied = json.loads(self.files[record])
+        has_read = all(read[path] == text for path, text in self.files.items() if path != record)
+        return applied[0] if len(applied) == 1 and has_read else None

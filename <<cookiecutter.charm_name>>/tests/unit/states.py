@@ -1,0 +1,89 @@
+# Copyright << cookiecutter.copyright_year >> << cookiecutter.author >>
+# See LICENSE file for licensing details.
+
+"""What Juju shows to a unit that it has just set up, with all that charmcraft.yaml declares."""
+
+import dataclasses
+import pathlib
+from typing import Any
+
+import fakes
+import yaml
+from ops import testing
+
+from charm import << cookiecutter.__class_name >>
+
+# Scenario would read the whole file for each context; what Juju doesn't need takes most of it.
+CHARMCRAFT = {
+    key: value
+    for key, value in yaml.safe_load(
+        pathlib.Path(__file__).parents[2].joinpath("charmcraft.yaml").read_text()
+    ).items()
+    if key not in ("description", "links", "parts", "platforms")
+}
+APP = CHARMCRAFT["name"]
+
+
+def context(unit: int, app: str = APP) -> testing.Context:
+    """Make the context of one unit of an application of this charm."""
+    return testing.Context(<< cookiecutter.__class_name >>, CHARMCRAFT, app_name=app, unit_id=unit)
+
+
+def address(unit: int) -> dict[str, str]:
+    """Return what Juju keeps in a unit's databag of each relation."""
+<% if cookiecutter.substrate == "machine" %>
+    return {"ingress-address": f"10.0.0.{unit + 1}", "egress-subnets": f"10.0.0.{unit + 1}/32"}
+<% else %>
+    # Of each unit the address of the application's service.
+    return {"ingress-address": "10.152.183.7", "egress-subnets": "10.152.183.7/32"}
+<% endif %>
+
+
+def fresh(unit: int, system: fakes.System, *, units: int = 3) -> testing.State:
+    """Make the state of a unit whose application has published nothing yet.
+
+    Args:
+        unit: The unit's number.
+        system: What the unit's workload runs on.
+        units: The number of units of the application.
+    """
+    peers = {
+        testing.PeerRelation(
+            endpoint,
+            local_unit_data=address(unit),
+            peers_data={other: address(other) for other in range(units) if other != unit},
+        )
+        for endpoint in CHARMCRAFT.get("peers", {})
+    }
+    others = {
+        testing.Relation(endpoint, local_unit_data=address(unit))
+        for role in ("provides", "requires")
+        for endpoint in CHARMCRAFT.get(role, {})
+    }
+    return testing.State(
+        planned_units=units,
+        relations=peers | others,
+<% if cookiecutter.substrate == "kubernetes" %>
+        containers={system.container(name) for name in CHARMCRAFT["containers"]},
+<% endif %>
+        storages={testing.Storage(name) for name in CHARMCRAFT.get("storage", {})},
+    )
+
+
+def peers(state: testing.State) -> testing.PeerRelation:
+    """Return the peer relation."""
+    (relation,) = state.get_relations("peers")
+    assert isinstance(relation, testing.PeerRelation)
+    return relation
+
+
+def with_peers(state: testing.State, **changes: Any) -> testing.State:
+    """Return the state with some fields of the peer relation changed."""
+    changed = dataclasses.replace(peers(state), **changes)
+    return dataclasses.replace(state, relations={*state.relations - {peers(state)}, changed})
+
+
+def secret(state: testing.State) -> testing.Secret:
+    """Return the application's secret, failing if there isn't exactly one."""
+    (secret,) = state.secrets
+    return secret

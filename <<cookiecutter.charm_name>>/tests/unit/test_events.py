@@ -1,0 +1,157 @@
+# Copyright << cookiecutter.copyright_year >> << cookiecutter.author >>
+# See LICENSE file for licensing details.
+
+"""Every event that the charm observes, as leader and as follower; a new one needs no new test."""
+
+import dataclasses
+import logging
+from typing import Any
+
+import events
+import fakes
+import ops
+import pytest
+import states
+from ops import testing
+
+ME = f"{states.APP}/0"
+# Actions that any unit may run. On a follower, all others must fail with the command to run.
+ANY_UNIT_ACTIONS = {"show_leadership_action"}
+LEADER_ACTIONS = [kind for kind in events.ACTIONS if kind not in ANY_UNIT_ACTIONS]
+ROLES = {
+    "leader": {"leader": True},
+    "follower": {"leader": False},
+    "namesake": {"leader": False},  # It has the name of the unit that was the leader.
+}
+HINT = (
+    "only the leader may do that; call self.leadership.require_leader() first, which raises "
+    "NotLeaderError, or branch on self.unit.is_leader()"
+)
+everywhere = pytest.mark.parametrize("role", ROLES)
+
+
+def seen_by(role: str, state: testing.State) -> testing.State:
+    """Return the state as a unit in this role sees it."""
+    if role == "namesake":
+        published = {**states.peers(state).local_app_data, "leader": ME}
+        state = states.with_peers(state, local_app_data=published)
+    return dataclasses.replace(state, **ROLES[role])
+
+
+def application(state: testing.State) -> tuple[Any, ...]:
+    """Return what only the leader may change."""
+    return (
+        {relation.id: dict(relation.local_app_data) for relation in state.relations},
+        {each.id: (each.label, each.rotate, each.latest_content) for each in state.secrets},
+        state.app_status,
+    )
+
+
+def run(ctx: testing.Context, event: Any, state: testing.State) -> testing.State:
+    """Run an event; an action may fail."""
+    try:
+        return ctx.run(event, state)
+    except testing.ActionFailed as e:
+        assert isinstance(e.state, testing.State)
+        return e.state
+    except testing.errors.UncaughtCharmError as e:
+        if not state.leader and isinstance(
+            e.__cause__, (ops.ModelError, ops.RelationDataAccessError, RuntimeError)
+        ):
+            pytest.fail(f"{event.name} on a follower: {e.__cause__}: {HINT}")
+        raise
+
+
+@everywhere
+@pytest.mark.parametrize("kind", events.OBSERVED)
+def test_a_follower_changes_nothing_of_the_application(
+    ctx: testing.Context, published: testing.State, kind: str, role: str
+):
+    state = events.seen_by(kind, seen_by(role, published))
+
+    for event in events.variants(ctx, kind, state):
+        after = run(ctx, event, state)
+
+        if role != "leader":
+            assert application(after) == application(state), f"{kind}: {HINT}"
+
+
+@pytest.mark.parametrize("kind", LEADER_ACTIONS)
+def test_a_leader_only_action_on_a_follower_names_the_command_to_run(
+    ctx: testing.Context, published: testing.State, kind: str
+):
+    (event,) = events.variants(ctx, kind, published)
+    action = event.name.removesuffix("_action").replace("_", "-")
+
+    try:
+        ctx.run(event, published)
+    except testing.ActionFailed as e:
+        assert e.message == f"{ME} is not the leader; run: juju run {states.APP}/leader {action}"
+    else:
+        pytest.fail(f"{action} runs on a follower: {HINT}, or list it in ANY_UNIT_ACTIONS")
+
+
+@everywhere
+@pytest.mark.parametrize("kind", events.EVENTS)
+def test_a_second_event_finds_nothing_to_do(
+    ctx: testing.Context,
+    system: fakes.System,
+    published: testing.State,
+    kind: str,
+    role: str,
+):
+    state = events.seen_by(kind, seen_by(role, published))
+    for event in events.variants(ctx, kind, state):
+        once = ctx.run(ctx.on.update_status(), ctx.run(event, state))
+        files, interruptions = system.files, system.interruptions
+
+        twice = ctx.run(ctx.on.update_status(), once)
+
+        assert application(twice) == application(once)
+        assert (system.files, system.interruptions) == (files, interruptions)
+
+
+def test_leadership_is_not_asked_in_init(ctx: testing.Context, published: testing.State):
+    """By the time that the charm writes, the answer would be old."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ops.Unit, "is_leader", lambda unit: pytest.fail(f"in __init__: {HINT}"))
+        with ctx(ctx.on.update_status(), published):
+            patch.undo()
+
+
+@everywhere
+@pytest.mark.parametrize("kind", events.OBSERVED)
+def test_nothing_secret_is_shown(
+    ctx: testing.Context,
+    system: fakes.System,
+    published: testing.State,
+    caplog: pytest.LogCaptureFixture,
+    kind: str,
+    role: str,
+):
+    """Many may see databags, statuses, logs, results and arguments, and not the secret."""
+    caplog.set_level(logging.DEBUG)
+    state = events.seen_by(kind, seen_by(role, published))
+    for event in events.variants(ctx, kind, state):
+        after = run(ctx, event, state)
+
+        values = {
+            value
+            for each in state.secrets | after.secrets
+            for content in (each.tracked_content, each.latest_content)
+            for value in (content or {}).values()
+            if len(value) >= 12  # Not a user name.
+        }
+        assert values
+        shown = {
+            "a databag": [(r.local_app_data, r.local_unit_data) for r in after.relations],
+            "a status": [after.unit_status, after.app_status, after.workload_version],
+            "a log": [ctx.juju_log, ctx.action_logs, caplog.text],
+            "a result": ctx.action_results,
+            "the system": system.shown(after),
+        }
+        for what, content in shown.items():
+            assert not [value for value in values if value in str(content)], f"in {what}"
+        for path in system.root.rglob("*"):
+            if path.is_file() and any(value in path.read_text() for value in values):
+                assert path.stat().st_mode & 0o077 == 0, f"others may read {path.name}"

@@ -1,0 +1,76 @@
+# Copyright << cookiecutter.copyright_year >> << cookiecutter.author >>
+# See LICENSE file for licensing details.
+
+"""An upgrade from the first release, whose databag and secret are in first_release.json.
+
+The file says what release 0.1.0 wrote. It stays as it is, whatever this revision writes.
+"""
+
+import dataclasses
+import json
+import pathlib
+
+import events
+import fakes
+import pytest
+import states
+from ops import testing
+
+import leadership
+
+FIRST = json.loads(pathlib.Path(__file__).with_name("first_release.json").read_text())
+
+
+@pytest.fixture
+def upgraded(fresh: testing.State) -> testing.State:
+    """APP/0, a follower of APP/1, in an application of the first release."""
+    secret = testing.Secret(
+        FIRST["secret"], id=FIRST["databag"]["credentials-id"], owner="app", label="credentials"
+    )
+    state = states.with_peers(fresh, local_app_data=FIRST["databag"])
+    return dataclasses.replace(state, secrets={secret})
+
+
+@pytest.mark.parametrize("leader", [True, False])
+@pytest.mark.parametrize("kind", events.OBSERVED)
+def test_every_event_copes_with_the_first_release(
+    ctx: testing.Context, upgraded: testing.State, kind: str, leader: bool
+):
+    state = events.seen_by(kind, dataclasses.replace(upgraded, leader=leader))
+    for event in events.variants(ctx, kind, state):
+        try:
+            ctx.run(event, state)
+        except testing.ActionFailed:
+            assert not leader
+
+
+def test_the_leader_completes_what_the_first_release_wrote(
+    ctx: testing.Context, system: fakes.System, upgraded: testing.State
+):
+    """It adds the keys that are new, keeps the others, and gives the secret its policy."""
+    after = ctx.run(ctx.on.upgrade_charm(), dataclasses.replace(upgraded, leader=True))
+
+    secret = states.secret(after)
+    content = secret.latest_content or {}
+    assert content == {**content, **FIRST["secret"]}
+    assert content.keys() >= leadership.CREDENTIALS.keys()
+    assert secret.rotate == leadership.SECRET_ROTATION
+    assert after.unit_status == testing.ActiveStatus()
+    assert system.settings is not None
+
+
+def test_a_follower_waits_for_keys_that_the_leader_has_not_added(
+    ctx: testing.Context,
+    system: fakes.System,
+    upgraded: testing.State,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    monkeypatch.setitem(leadership.CREDENTIALS, "new-key", lambda: "a new value")
+
+    waiting = ctx.run(ctx.on.upgrade_charm(), upgraded)
+
+    message = "waiting for the leader to publish credentials"
+    assert waiting.unit_status == testing.WaitingStatus(message)
+    assert system.settings is None
+    led = ctx.run(ctx.on.upgrade_charm(), dataclasses.replace(upgraded, leader=True))
+    assert (states.secret(led).latest_content or {})["new-key"] == "a new value"
