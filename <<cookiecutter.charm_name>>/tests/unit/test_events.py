@@ -23,6 +23,13 @@ ROLES = {
     "follower": {"leader": False},
     "namesake": {"leader": False},  # It has the name of the unit that was the leader.
 }
+# Values that are odd, by the type of an option.
+VALUES = {"string": ("", "?"), "int": (-1, 0, 10**12), "float": (-0.5,), "boolean": (True, False)}
+OPTIONS = [
+    (name, value)
+    for name, option in states.CHARMCRAFT["config"]["options"].items()
+    for value in VALUES.get(option["type"], ())
+]
 HINT = (
     "only the leader may do that; call self.leadership.require_leader() first, which raises "
     "NotLeaderError, or branch on self.unit.is_leader()"
@@ -111,6 +118,20 @@ def test_a_second_event_finds_nothing_to_do(
         assert (system.files, system.interruptions) == (files, interruptions)
 
 
+@pytest.mark.parametrize(("option", "value"), OPTIONS)
+def test_an_option_is_taken_or_blocks_the_unit(
+    ctx: testing.Context, deployed: testing.State, option: str, value: Any
+):
+    state = dataclasses.replace(deployed, config={option: value})
+    try:
+        status = ctx.run(ctx.on.config_changed(), state).unit_status
+    except testing.errors.UncaughtCharmError as e:
+        hint = "raise ValueError in charm.Config, which blocks the unit"
+        pytest.fail(f"{option}={value!r} fails the hook: {e.__cause__!r}; {hint}")
+
+    assert status == testing.ActiveStatus() or option in status.message
+
+
 def test_leadership_is_not_asked_in_init(ctx: testing.Context, deployed: testing.State):
     """By the time that the charm writes, the answer would be old."""
     with pytest.MonkeyPatch.context() as patch:
@@ -142,7 +163,7 @@ def test_nothing_secret_is_shown(
             for value in (content or {}).values()
             if len(value) >= 12  # Not a user name.
         }
-        assert values
+        assert values or not state.secrets
         shown = {
             "a databag": [(r.local_app_data, r.local_unit_data) for r in after.relations],
             "a status": [after.unit_status, after.app_status, after.workload_version],
@@ -151,7 +172,8 @@ def test_nothing_secret_is_shown(
             "the system": system.shown(after),
         }
         for what, content in shown.items():
-            assert not [value for value in values if value in str(content)], f"in {what}"
+            found = [value for value in values if value in str(content)]
+            assert not found, f"{kind} shows what is secret in {what}"
         for path in system.root.rglob("*"):
             if path.is_file() and any(value in path.read_text() for value in values):
                 assert path.stat().st_mode & 0o077 == 0, f"others may read {path.name}"
