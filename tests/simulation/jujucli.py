@@ -196,7 +196,8 @@ def _ssh(running: deployment.Deployment, options: argparse.Namespace) -> Answer:
     if running.juju.loses(" ".join(options.command)):
         return 0, "", ""
     # The arguments are joined, and one shell takes them apart again.
-    result = host.run("sh", "-c", " ".join(options.command))
+    container = {"container": options.container} if options.container else {}
+    result = host.run("sh", "-c", " ".join(options.command), **container)
     failed = f"ERROR command terminated with exit code {result.returncode}\n"
     return (1, result.stdout, failed) if result.returncode else (0, result.stdout, "")
 
