@@ -14,7 +14,7 @@ TESTS = {
     "test_every_unit_follows_the_leader",
     "test_rotation_reaches_every_unit",
     "test_rotation_is_refused_on_a_follower",
-    "test_refresh_keeps_leader_and_secret",
+    "test_refresh_keeps_the_secret",
     "test_failover",
 }
 # On each Juju that the harness works with. The base makes no difference to the tests; charms of
