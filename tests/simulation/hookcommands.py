@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import pathlib
 import re
 
 from tests.simulation import model
@@ -349,10 +348,10 @@ def _bare_id(id_: str) -> str:
 def _read_content(pairs: list[str]) -> dict[str, str]:
     content = {}
     for pair in pairs:
-        key, file = pair.split("#file=", 1)
+        key, value = pair.split("=", 1)
         if not KEY.fullmatch(key):
             raise model.RefusedError(f'key "{key}" not valid', status=2)
-        content[key] = pathlib.Path(file).read_text()
+        content[key] = value
     return content
 
 

@@ -165,7 +165,7 @@ def _exec(running: deployment.Deployment, options: argparse.Namespace) -> Answer
     unit = _unit(running, options.unit)
     host = running.hosts[unit.name]
     command = shlex.join(options.command)
-    result = host.run("sh", "-c", 'cd "$1"; eval "$2"', "sh", host.charm, command)
+    result = host.run("sh", "-c", 'cd "$1"; eval "$2"', "sh", host.charm_folder, command)
     return _failure("1", result.returncode, result.stdout, "")
 
 
@@ -182,7 +182,8 @@ def _ssh(running: deployment.Deployment, options: argparse.Namespace) -> Answer:
     if running.juju.loses(" ".join(options.command)):
         return 0, "", ""
     # The arguments are joined, and one shell takes them apart again.
-    result = host.run("sh", "-c", " ".join(options.command))
+    container = {"container": options.container} if options.container else {}
+    result = host.run("sh", "-c", " ".join(options.command), **container)
     failed = f"ERROR command terminated with exit code {result.returncode}\n"
     return (1, result.stdout, failed) if result.returncode else (0, result.stdout, "")
 
