@@ -160,20 +160,11 @@ def test_charmhub_links_to_what_the_user_answered(baker: baking.Baker):
     }
 
 
-@pytest.mark.parametrize(
-    ("contact", "owner"),
-    [
-        ("team@example.com", "* team@example.com"),
-        ("https://chat.example/@room", "# * @your-name"),
-        ("Jane Doe <jane@example.com>", "# * @your-name"),
-        ("ask us", "# * @your-name"),
-    ],
-)
-def test_an_e_mail_address_owns_the_code(baker: baking.Baker, contact: str, owner: str):
-    """GitHub takes nothing else of what a contact may be."""
-    codeowners = (baker.bake({}, contact=contact) / ".github" / "CODEOWNERS").read_text()
+def test_nobody_owns_the_code_who_might_not_exist(baker: baking.Baker):
+    """GitHub ignores a file with an owner that it doesn't know, and a contact needn't be one."""
+    codeowners = (baker.bake({}) / ".github" / "CODEOWNERS").read_text()
 
-    assert codeowners.splitlines()[-1] == owner
+    assert all(line.startswith("#") for line in codeowners.splitlines())
 
 
 def test_security_says_whom_to_tell(baker: baking.Baker):
