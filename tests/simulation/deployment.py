@@ -116,13 +116,17 @@ class Deployment:
         return context.finish(result.returncode), result.stdout
 
     def dispatch_all(self) -> None:
-        """Dispatch until no unit has anything left to run before time passes."""
-        units = list(self.juju.units.values())
-        while pending := next(
-            ((unit, hook) for unit in units if (hook := self.juju.due_hook(unit))), None
-        ):
+        """Dispatch until no unit that is there has anything left to run before time passes."""
+        while pending := next(filter(None, map(self._pending, self.juju.units.values())), None):
             succeeded, output = self.dispatch(*pending)
             assert succeeded, (pending[0].name, pending[1].name, output, self.juju.log)
+            for unit in list(self.juju.units.values()):
+                if unit.dying and self.juju.next_hook(unit) is None:
+                    self.juju.remove_unit(unit)
+
+    def _pending(self, unit: model.Unit) -> tuple[model.Unit, model.Hook] | None:
+        hook = None if unit.agent == "lost" else self.juju.due_hook(unit)
+        return (unit, hook) if hook else None
 
     def _begin(self, unit: model.Unit, hook: model.Hook) -> dict[str, str]:
         """Make a context, and return the environment that the charm is dispatched in."""

@@ -6,7 +6,6 @@ import functools
 import itertools
 import json
 import pathlib
-import re
 import sys
 from collections.abc import Iterator
 from typing import cast
@@ -19,7 +18,7 @@ CHOICES: dict[str, list[str]] = {
     if isinstance(value, list) and not key.startswith("_")
 }
 # The Python that each base carries, by base.
-PYTHONS = dict(re.findall(r"'(ubuntu@[0-9.]+)': '([0-9.]+)'", str(CONTEXT["__python"])))
+PYTHONS = cast("dict[str, str]", CONTEXT["_pythons"])
 # Juju's snap channels that a harness's integration tests run on.
 JUJU_CHANNELS = cast("dict[str, list[str]]", CONTEXT["_juju_channels"])
 # Choices that change what the charm does or how it is tested; each combination runs its own tox.
