@@ -170,8 +170,9 @@ def _exec(running: deployment.Deployment, options: argparse.Namespace) -> Answer
         running.juju.operations += 2
         if not running.juju.clock.wait(wait, lambda: unit.alive):
             return 1, "{}\n", f"ERROR timed out waiting for results from: unit {unit.name}\n"
+    command = [arg for arg in options.command if arg != "--"]
     # One argument is a script; several are one command.
-    script = options.command[0] if len(options.command) == 1 else shlex.join(options.command)
+    script = command[0] if len(command) == 1 else shlex.join(command)
     result = host.run("sh", "-c", 'cd "$1"; eval "$2"', "sh", host.charm_folder, script)
     output = result.stdout
     if options.format == "json":
