@@ -18,7 +18,7 @@ from collections.abc import Iterator
 import pytest
 from cookiecutter import exceptions, main
 
-from tests.support import command, matrix
+from tests.support import baking, command, matrix
 
 OUTPUT_FOLDERS = pytest.mark.parametrize("folder", ["", "new", "new/deep"])
 CAP_DAC_OVERRIDE, PR_CAPBSET_DROP = 1, 24  # linux/capability.h, linux/prctl.h
@@ -62,7 +62,7 @@ def test_a_refusal_is_one_line_and_leaves_nothing(
     output: pathlib.Path, folder: str, answers: dict[str, str]
 ):
     with untouched(output):
-        result = command.run(output / folder, answers)
+        result = baking.by_command(output / folder, answers)
 
     assert result.returncode == 1
     assert result.stdout.count("\n") == 1
@@ -83,7 +83,7 @@ def test_the_python_api_raises_the_reason(output: pathlib.Path):
 
 def test_a_refusal_does_not_need_the_hooks(output: pathlib.Path):
     with untouched(output):
-        result = command.run(output, {"title": "x"}, "--accept-hooks", "no")
+        result = baking.by_command(output, {"title": "x"}, "--accept-hooks", "no")
 
     assert result.stdout == "title has 1 character; Charmhub wants 2 to 40\n"
 
@@ -92,7 +92,7 @@ def test_a_replay_is_refused_by_the_hook(output: pathlib.Path, tmp_path: pathlib
     """A replay asks nothing, so that only the hook sees its answers; it speaks first."""
     config = tmp_path / "config.yaml"
     config.write_text(f"replay_dir: {tmp_path}\n")
-    command.run(tmp_path / "first", {}, "--config-file", str(config))
+    baking.by_command(tmp_path / "first", {}, "--config-file", str(config))
     replay = json.loads((tmp_path / f"{matrix.TEMPLATE.name}.json").read_text())
     replay["cookiecutter"]["title"] = "x"
     (tmp_path / "replay.json").write_text(json.dumps(replay))
@@ -100,7 +100,7 @@ def test_a_replay_is_refused_by_the_hook(output: pathlib.Path, tmp_path: pathlib
     with untouched(output):
         result = subprocess.run(
             [
-                *(*command.CLI, str(matrix.TEMPLATE), "--output-dir", str(output)),
+                *(*baking.COMMAND, str(matrix.TEMPLATE), "--output-dir", str(output)),
                 *("--replay-file", str(tmp_path / "replay.json")),
             ],
             stdout=subprocess.PIPE,
@@ -115,7 +115,7 @@ def test_a_replay_is_refused_by_the_hook(output: pathlib.Path, tmp_path: pathlib
 def test_an_unknown_choice_names_the_choices(output: pathlib.Path):
     """cookiecutter itself refuses it, before it loads anything of the template but its json."""
     with untouched(output):
-        result = command.run(output, {"base": "foo"})
+        result = baking.by_command(output, {"base": "foo"})
 
     assert result.returncode == 1
     last = result.stdout.splitlines()[-1]
@@ -124,19 +124,19 @@ def test_an_unknown_choice_names_the_choices(output: pathlib.Path):
 
 def test_an_existing_folder_stays_as_it_is(output: pathlib.Path):
     with untouched(output):
-        result = command.run(output, {"charm_name": "neighbour"})
+        result = baking.by_command(output, {"charm_name": "neighbour"})
 
     assert result.returncode == 1
     assert result.stdout == f'Error: "{output / "neighbour"}" directory already exists\n'
 
 
 def test_overwriting_replaces_what_the_template_makes_and_nothing_else(output: pathlib.Path):
-    command.run(output, {"charm_name": "charm"})
+    baking.by_command(output, {"charm_name": "charm"})
     fresh = command.tree(output)
     (output / "charm" / "src" / "charm.py").write_text("mine\n")
     (output / "charm" / "src" / "more.py").write_text("mine too\n")
 
-    result = command.run(output, {"charm_name": "charm"}, "--overwrite-if-exists")
+    result = baking.by_command(output, {"charm_name": "charm"}, "--overwrite-if-exists")
 
     assert result.returncode == 0, result.stdout
     assert command.tree(output) == {**fresh, "charm/src/more.py": b"mine too\n"}
@@ -144,7 +144,7 @@ def test_overwriting_replaces_what_the_template_makes_and_nothing_else(output: p
 
 def test_a_refused_overwriting_leaves_the_charm(output: pathlib.Path):
     with untouched(output):
-        result = command.run(
+        result = baking.by_command(
             output, {"charm_name": "neighbour", "title": "x"}, "--overwrite-if-exists"
         )
 
@@ -162,7 +162,7 @@ def test_a_read_only_folder_is_named(output: pathlib.Path, folder: str):
     output.chmod(0o555)
     try:
         with untouched(output):
-            result = command.run(output / folder, preexec_fn=lose_the_right_to_override)
+            result = baking.by_command(output / folder, preexec_fn=lose_the_right_to_override)
     finally:
         output.chmod(0o755)
 
@@ -176,7 +176,7 @@ def test_a_file_is_no_output_folder(output: pathlib.Path):
     notes = output / "neighbour" / "notes.txt"
 
     with untouched(output):
-        result = command.run(notes)
+        result = baking.by_command(notes)
 
     assert result.stdout == (
         f"{notes} is not a folder that you can write to; choose another --output-dir\n"
@@ -198,7 +198,7 @@ def test_a_full_disk_is_named():
     result = subprocess.run(
         [
             *(*namespace, "sh", "-c", script, "sh"),
-            *(*command.CLI, str(matrix.TEMPLATE), "--no-input", "--output-dir", "/mnt"),
+            *(*baking.COMMAND, str(matrix.TEMPLATE), "--no-input", "--output-dir", "/mnt"),
         ],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -213,7 +213,7 @@ def test_a_full_disk_is_named():
 
 def test_a_file_system_that_does_not_tell_its_size_is_not_taken_for_full():
     """Linux says of /proc that it has no room and no size; nothing can be made there either."""
-    result = command.run(pathlib.Path("/proc"))
+    result = baking.by_command(pathlib.Path("/proc"))
 
     assert result.returncode == 1
     assert "no room" not in result.stdout
@@ -227,7 +227,7 @@ def limit_file_size() -> None:
 @OUTPUT_FOLDERS
 def test_a_write_that_fails_half_way_leaves_nothing(output: pathlib.Path, folder: str):
     with untouched(output):
-        result = command.run(
+        result = baking.by_command(
             output / folder, {"license": "GPL-3.0-only"}, preexec_fn=limit_file_size
         )
 
@@ -236,11 +236,11 @@ def test_a_write_that_fails_half_way_leaves_nothing(output: pathlib.Path, folder
 
 
 def test_a_write_that_fails_half_way_keeps_what_was_there(output: pathlib.Path):
-    command.run(output, {"charm_name": "charm"})
+    baking.by_command(output, {"charm_name": "charm"})
     (output / "charm" / "more.py").write_text("mine\n")
     before = command.tree(output)
 
-    result = command.run(
+    result = baking.by_command(
         output,
         {"charm_name": "charm", "license": "GPL-3.0-only"},
         "--overwrite-if-exists",
@@ -253,7 +253,7 @@ def test_a_write_that_fails_half_way_keeps_what_was_there(output: pathlib.Path):
 
 
 def test_a_failed_bake_is_kept_on_demand(output: pathlib.Path):
-    command.run(
+    baking.by_command(
         output,
         {"license": "GPL-3.0-only"},
         "--keep-project-on-failure",
@@ -274,7 +274,7 @@ def test_an_interrupt_half_way_leaves_nothing(
 
     with untouched(output):
         process = subprocess.Popen(
-            [*command.CLI, str(template), "--no-input", "--output-dir", str(output / folder)],
+            [*baking.COMMAND, str(template), "--no-input", "--output-dir", str(output / folder)],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -307,7 +307,7 @@ def open_for_reader(pipe: pathlib.Path) -> int:
 def test_an_interrupt_at_a_question_leaves_nothing(output: pathlib.Path):
     with untouched(output):
         process = subprocess.Popen(
-            [*command.CLI, str(matrix.TEMPLATE), "--output-dir", str(output)],
+            [*baking.COMMAND, str(matrix.TEMPLATE), "--output-dir", str(output)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -334,7 +334,7 @@ def test_a_folder_that_somebody_else_makes_meanwhile_stays(
     made = "<< cycler.__init__.__globals__.os.mkdir('my-app') >>"
     (template / "cookiecutter.json").write_text(json.dumps({**questions, "__race": made}))
 
-    result = command.run(pathlib.Path(), template=template, cwd=output)
+    result = baking.by_command(pathlib.Path(), template=template, cwd=output)
 
     assert result.returncode == 1
     assert "already exists" in result.stdout
@@ -342,13 +342,13 @@ def test_a_folder_that_somebody_else_makes_meanwhile_stays(
 
 
 def test_a_success_stays_even_without_hooks(output: pathlib.Path):
-    result = command.run(output, {}, "--accept-hooks", "no")
+    result = baking.by_command(output, {}, "--accept-hooks", "no")
 
     assert result.returncode == 0, result.stdout
     assert (output / "my-app" / "charmcraft.yaml").is_file()
 
 
 def test_a_script_hears_nothing_of_a_success(output: pathlib.Path):
-    result = command.run(output)
+    result = baking.by_command(output)
 
     assert (result.returncode, result.stdout) == (0, "")
