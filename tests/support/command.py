@@ -42,12 +42,10 @@ def running(*arguments: str | pathlib.Path, **options: object) -> Iterator[subpr
     """
     with subprocess.Popen(
         arguments,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
         encoding="utf-8",
         preexec_fn=heed_signals,
         start_new_session=True,
-        **options,  # type: ignore[call-overload]
+        **{"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, **options},  # type: ignore[call-overload]
     ) as process:
         try:
             yield process
