@@ -203,15 +203,19 @@ def clean_bake(folder: pathlib.Path, *, keep: bool) -> Iterator[None]:
         keep: Whether to keep a charm that is cut short.
     """
     new = [path for path in (folder, *folder.parents) if not path.exists()]
-    for ending in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(ending) is signal.SIG_DFL:
-            signal.signal(ending, signal.default_int_handler)
+    deadly = (signal.SIGTERM, signal.SIGHUP)
+    endings = [number for number in deadly if signal.getsignal(number) is signal.SIG_DFL]
+    for number in endings:
+        signal.signal(number, signal.default_int_handler)
     try:
         yield
     except (Exception, KeyboardInterrupt):  # Before SystemExit, cookiecutter cleans up itself.
         if new and not keep:
             shutil.rmtree(new[-1], ignore_errors=True)
         raise
+    finally:
+        for number in endings:
+            signal.signal(number, signal.SIG_DFL)
     if sys.stdout.isatty():
         click.echo(printable(next_steps(folder)))
 
