@@ -53,20 +53,20 @@ def cookiecutter_config(tmp_path_factory: pytest.TempPathFactory) -> Iterator[No
 
 
 @pytest.fixture(scope="session")
-def oven(tmp_path_factory: pytest.TempPathFactory) -> baking.Oven:
-    """Return an oven whose charms are for reading only."""
-    return baking.Oven(tmp_path_factory.mktemp("oven"))
+def baker(tmp_path_factory: pytest.TempPathFactory) -> baking.Baker:
+    """Return a baker whose charms are for reading only."""
+    return baking.Baker(tmp_path_factory.mktemp("baker"))
 
 
 @pytest.fixture(scope="session")
-def packer(oven: baking.Oven, tmp_path_factory: pytest.TempPathFactory) -> packing.Packer:
+def packer(baker: baking.Baker, tmp_path_factory: pytest.TempPathFactory) -> packing.Packer:
     """Return a packer whose charms are for reading only."""
     if problem := packing.problem():
         pytest.skip(problem)
     root = tmp_path_factory.getbasetemp()
     # Workers of pytest-xdist have a folder each, in the session's.
     session = root.parent if "PYTEST_XDIST_WORKER" in os.environ else root
-    return packing.Packer(oven, session / "packed")
+    return packing.Packer(baker, session / "packed")
 
 
 @pytest.fixture(scope="session")

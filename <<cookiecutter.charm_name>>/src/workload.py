@@ -48,7 +48,7 @@ After=network.target
 
 [Service]
 User={user}
-ExecStart=/bin/sh -c 'trap "wc -c {config}" HUP; sleep infinity & while :; do wait; done'
+ExecStart=/bin/sh -c 'trap "wc -c {config}" HUP; while :; do sleep 60 & wait; done'
 ExecReload=/bin/kill -HUP $MAINPID
 Restart=always
 
@@ -59,7 +59,7 @@ WantedBy=multi-user.target
 USER = 584792  # The user of the container in charmcraft.yaml, who must be able to write FOLDER.
 FOLDER = "/tmp/<< cookiecutter.charm_name >>-workload"
 SERVICE = CHECK = "workload"
-COMMAND = f'trap "wc -c {FOLDER}/workload.json" HUP; sleep infinity & while :; do wait; done'
+COMMAND = f'trap "wc -c {FOLDER}/workload.json" HUP; while :; do sleep 60 & wait; done'
 LAYER = ops.pebble.Layer(
     {
         "services": {
@@ -206,14 +206,14 @@ class Workload:
         return (
             self.is_running()
             and self._recorded() == [settings]
-            and self._config.read_text() == settings.render()
+            and self._is_written(self._config, settings.render())
         )
 <% else %>
         try:
             return (
                 self.is_running()
                 and self._recorded() == [settings]
-                and self._config.read_text() == settings.render()
+                and self._is_written(self._config, settings.render())
             )
         except ops.pebble.ConnectionError:
             return False  # Pebble may go away at any time, and a status must not fail for that.
@@ -258,8 +258,8 @@ class Workload:
         systemd.service_restart(self._service)
 
     def _write(self, path: pathops.LocalPath, text: str) -> None:
-        """Ensure that a file says this, whole or not at all, to the workload's user alone."""
-        if path.exists() and (path.owner(), path.read_text()) == (USER, text):
+        """Ensure that a file holds this text for its user alone, whole or not at all."""
+        if self._is_written(path, text):
             return
         path.parent.mkdir(exist_ok=True)
         new = path.with_name(f"{path.name}.new")
@@ -267,6 +267,9 @@ class Workload:
         new.touch(mode=0o600)
         new.write_text(text, user=USER)
         new.replace(path)
+
+    def _is_written(self, path: pathops.LocalPath, text: str) -> bool:
+        return path.exists() and (path.owner(), path.read_text()) == (USER, text)
 <% else %>
         service = self._container.get_services(SERVICE).get(SERVICE)
         return service is not None and service.is_running()
@@ -300,8 +303,11 @@ class Workload:
         self._container.restart(SERVICE)
 
     def _write(self, path: pathops.ContainerPath, text: str) -> None:
-        """Ensure that a file says this to the workload's user alone; Pebble writes atomically."""
+        """Ensure that a file holds this text for its user alone; Pebble writes it atomically."""
         pathops.ensure_contents(path, text, mode=0o600)
+
+    def _is_written(self, path: pathops.ContainerPath, text: str) -> bool:
+        return path.exists() and path.read_text() == text
 <% endif %>
 
     def _record(self, *settings: Settings) -> None:

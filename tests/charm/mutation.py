@@ -36,11 +36,11 @@ cli()
 
 @pytest.mark.parametrize("substrate", matrix.CHOICES["substrate"])
 def test_the_unit_tests_kill_all_mutants_but_the_listed(
-    oven: baking.Oven, tmp_path: pathlib.Path, substrate: str
+    baker: baking.Baker, tmp_path: pathlib.Path, substrate: str
 ):
     """survivors.toml lists those that live, each with the reason."""
     charm = tmp_path / "charm"
-    shutil.copytree(oven.bake({"substrate": substrate}), charm)
+    shutil.copytree(baker.bake({"substrate": substrate}), charm)
     with (charm / "pyproject.toml").open("a") as file:
         file.write(CONFIGURATION)
 

@@ -12,8 +12,8 @@ from tests.support import baking, matrix
 # charmcraft reads a field of its own that it deprecates.
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:charmcraft")
 @pytest.mark.parametrize("variant", matrix.functional(), ids=matrix.name)
-def test_charmcraft_accepts_it(oven: baking.Oven, variant: matrix.Variant):
-    text = (oven.bake(variant) / "charmcraft.yaml").read_text()
+def test_charmcraft_accepts_it(baker: baking.Baker, variant: matrix.Variant):
+    text = (baker.bake(variant) / "charmcraft.yaml").read_text()
 
     charm = project.CharmcraftProject.unmarshal(yaml.safe_load(text))
 

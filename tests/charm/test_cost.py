@@ -56,9 +56,9 @@ LEADERS = {
 @pytest.mark.parametrize("count", [3, 10, 30])
 @SUBSTRATES
 def test_one_failover_causes_one_event_a_unit(
-    oven: baking.Oven, tmp_path: pathlib.Path, substrate: str, count: int
+    baker: baking.Baker, tmp_path: pathlib.Path, substrate: str, count: int
 ):
-    with loading.loaded(oven.bake({"substrate": substrate})) as charm:
+    with loading.loaded(baker.bake({"substrate": substrate})) as charm:
         app = charm.application.Application(tmp_path, count)
         app.elect(0)
         app.deliver()
@@ -77,11 +77,11 @@ def test_one_failover_causes_one_event_a_unit(
 @pytest.mark.parametrize("leader", [True, False])
 @SUBSTRATES
 def test_the_hook_commands_of_each_event_are_these_however_many_units(
-    oven: baking.Oven, tmp_path: pathlib.Path, substrate: str, leader: bool, count: int
+    baker: baking.Baker, tmp_path: pathlib.Path, substrate: str, leader: bool, count: int
 ):
     """The leader has published itself, and there is a revision to move on to."""
     special, usual = (LEADERS, LEADER) if leader else (FOLLOWERS, FOLLOWER)
-    with loading.loaded(oven.bake({"substrate": substrate})) as charm:
+    with loading.loaded(baker.bake({"substrate": substrate})) as charm:
         events = charm.units.RECONCILING + charm.units.OTHERS
         costs = {event: count_commands(charm, tmp_path, event, leader, count) for event in events}
 

@@ -89,7 +89,7 @@ class Run:
 @pytest.mark.parametrize("published", [True, False], ids=["takeover", "deploy"])
 @pytest.mark.parametrize("moves", [True, False], ids=["leadership moves", "a command fails"])
 def test_a_fault_at_any_point_does_no_harm(
-    oven: baking.Oven,
+    baker: baking.Baker,
     tmp_path: pathlib.Path,
     caplog: pytest.LogCaptureFixture,
     substrate: str,
@@ -97,7 +97,7 @@ def test_a_fault_at_any_point_does_no_harm(
     published: bool,
     moves: bool,
 ):
-    with loading.loaded(oven.bake({"substrate": substrate})) as charm:
+    with loading.loaded(baker.bake({"substrate": substrate})) as charm:
         caplog.set_level(logging.DEBUG)
         for event in charm.units.RECONCILING + charm.units.OTHERS:
             if not published and event.startswith("secret_"):

@@ -216,7 +216,7 @@ class History(stateful.RuleBasedStateMachine):
 
 
 @SUBSTRATES
-def test_the_units_agree_after_any_history(oven: baking.Oven, substrate: str):
-    with loading.loaded(oven.bake({"substrate": substrate})) as charm:
+def test_the_units_agree_after_any_history(baker: baking.Baker, substrate: str):
+    with loading.loaded(baker.bake({"substrate": substrate})) as charm:
         machine = type("HistoryOfOneCharm", (History,), {"charm": charm})
         stateful.run_state_machine_as_test(machine, settings=SETTINGS)

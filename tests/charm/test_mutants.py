@@ -270,10 +270,10 @@ CASES = [
 
 @pytest.mark.parametrize(("mutant", "substrate"), CASES)
 def test_the_unit_tests_fail_when(
-    oven: baking.Oven, tmp_path: pathlib.Path, mutant: Mutant, substrate: str
+    baker: baking.Baker, tmp_path: pathlib.Path, mutant: Mutant, substrate: str
 ):
     charm = tmp_path / "charm"
-    shutil.copytree(oven.bake({"substrate": substrate}), charm)
+    shutil.copytree(baker.bake({"substrate": substrate}), charm)
     source = charm / mutant.file
     text = source.read_text()
     assert text.count(mutant.old) == 1, f"{mutant.file} doesn't hold just once: {mutant.old}"
@@ -284,9 +284,9 @@ def test_the_unit_tests_fail_when(
 
 
 @SUBSTRATES
-def test_the_unit_tests_pass_without_a_mistake(oven: baking.Oven, substrate: str):
+def test_the_unit_tests_pass_without_a_mistake(baker: baking.Baker, substrate: str):
     """Else the tests above would show nothing."""
-    assert run_unit_tests(oven.bake({"substrate": substrate})) == pytest.ExitCode.OK
+    assert run_unit_tests(baker.bake({"substrate": substrate})) == pytest.ExitCode.OK
 
 
 def run_unit_tests(charm: pathlib.Path, file: str = "") -> int:

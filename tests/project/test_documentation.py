@@ -60,8 +60,8 @@ def broken_links(project: pathlib.Path, documents: list[pathlib.Path]) -> list[s
 
 
 @pytest.mark.parametrize("substrate", matrix.CHOICES["substrate"])
-def test_contributing_matches_tox_ini_to_the_letter(oven: baking.Oven, substrate: str):
-    charm = oven.bake({"substrate": substrate})
+def test_contributing_matches_tox_ini_to_the_letter(baker: baking.Baker, substrate: str):
+    charm = baker.bake({"substrate": substrate})
 
     assert commands((charm / "CONTRIBUTING.md").read_text()) == environments(charm)
 
@@ -74,9 +74,9 @@ def test_the_templates_contributing_matches_tox_ini_to_the_letter():
 
 @FUNCTIONAL
 def test_every_command_in_contributing_is_one_that_works(
-    oven: baking.Oven, variant: matrix.Variant
+    baker: baking.Baker, variant: matrix.Variant
 ):
-    charm = oven.bake(variant)
+    charm = baker.bake(variant)
     document = (charm / "CONTRIBUTING.md").read_text()
     offered = {command for command, _ in environments(charm)}
 
@@ -93,9 +93,9 @@ def test_every_command_in_contributing_is_one_that_works(
 
 @FUNCTIONAL
 def test_the_readme_tells_every_action_option_and_status(
-    oven: baking.Oven, variant: matrix.Variant
+    baker: baking.Baker, variant: matrix.Variant
 ):
-    charm = oven.bake(variant)
+    charm = baker.bake(variant)
     readme = (charm / "README.md").read_text()
     charmcraft = yaml.safe_load((charm / "charmcraft.yaml").read_text())
     source = (charm / "src" / "charm.py").read_text()
@@ -123,8 +123,8 @@ def test_the_readme_tells_every_action_option_and_status(
 
 
 @FUNCTIONAL
-def test_no_link_between_the_charms_files_is_broken(oven: baking.Oven, variant: matrix.Variant):
-    charm = oven.bake(variant)
+def test_no_link_between_the_charms_files_is_broken(baker: baking.Baker, variant: matrix.Variant):
+    charm = baker.bake(variant)
 
     assert broken_links(charm, sorted(charm.rglob("*.md"))) == []
 
@@ -148,9 +148,9 @@ def test_every_version_in_the_changelog_says_what_a_charm_must_change():
     assert versions
 
 
-def test_charmhub_links_to_what_the_user_answered(oven: baking.Oven):
+def test_charmhub_links_to_what_the_user_answered(baker: baking.Baker):
     url = "https://forge.example/team/charm"
-    charm = oven.bake({}, repository_url=url, contact="https://chat.example/room")
+    charm = baker.bake({}, repository_url=url, contact="https://chat.example/room")
 
     links = yaml.safe_load((charm / "charmcraft.yaml").read_text())["links"]
 
@@ -163,23 +163,25 @@ def test_charmhub_links_to_what_the_user_answered(oven: baking.Oven):
     }
 
 
-def test_nobody_owns_the_code_who_might_not_exist(oven: baking.Oven):
+def test_nobody_owns_the_code_who_might_not_exist(baker: baking.Baker):
     """GitHub ignores a file with an owner that it doesn't know, and a contact needn't be one."""
-    codeowners = (oven.bake({}) / ".github" / "CODEOWNERS").read_text()
+    codeowners = (baker.bake({}) / ".github" / "CODEOWNERS").read_text()
 
     assert all(line.startswith("#") for line in codeowners.splitlines())
 
 
-def test_security_says_whom_to_tell(oven: baking.Oven):
-    charm = oven.bake({}, contact="security@example.com")
+def test_security_says_whom_to_tell(baker: baking.Baker):
+    charm = baker.bake({}, contact="security@example.com")
 
     assert "security@example.com" in (charm / "SECURITY.md").read_text()
 
 
 @FUNCTIONAL
-def test_the_icon_is_what_charmhub_takes_and_is_packed(oven: baking.Oven, variant: matrix.Variant):
+def test_the_icon_is_what_charmhub_takes_and_is_packed(
+    baker: baking.Baker, variant: matrix.Variant
+):
     """https://documentation.ubuntu.com/charmcraft/stable/reference/files/icon-svg-file/"""
-    charm = oven.bake(variant)
+    charm = baker.bake(variant)
     icon = ElementTree.parse(charm / "icon.svg").getroot()
     part = yaml.safe_load((charm / "charmcraft.yaml").read_text())["parts"]["icon"]
 

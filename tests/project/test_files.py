@@ -70,8 +70,8 @@ def files(charm: pathlib.Path) -> dict[str, str]:
 
 
 @EVERY
-def test_a_bake_has_exactly_these_files(oven: baking.Oven, variant: matrix.Variant):
-    charm = oven.bake(variant)
+def test_a_bake_has_exactly_these_files(baker: baking.Baker, variant: matrix.Variant):
+    charm = baker.bake(variant)
 
     assert set(files(charm)) == FILES
     folders = {path.relative_to(charm).as_posix() for path in charm.rglob("*") if path.is_dir()}
@@ -80,8 +80,8 @@ def test_a_bake_has_exactly_these_files(oven: baking.Oven, variant: matrix.Varia
 
 
 @EVERY
-def test_nothing_of_the_template_is_left(oven: baking.Oven, variant: matrix.Variant):
-    charm = oven.bake(variant)
+def test_nothing_of_the_template_is_left(baker: baking.Baker, variant: matrix.Variant):
+    charm = baker.bake(variant)
 
     left = {
         file: found.group()
@@ -92,7 +92,7 @@ def test_nothing_of_the_template_is_left(oven: baking.Oven, variant: matrix.Vari
 
 
 @EVERY
-def test_nothing_of_another_variant_is_left(oven: baking.Oven, variant: matrix.Variant):
+def test_nothing_of_another_variant_is_left(baker: baking.Baker, variant: matrix.Variant):
     """Each word belongs to one choice, and appears in charms of that choice alone."""
     words = {
         "machine": ("systemd",),
@@ -100,7 +100,7 @@ def test_nothing_of_another_variant_is_left(oven: baking.Oven, variant: matrix.V
         "pytest-operator": ("ops_test", "pytest-operator", "asyncio", "python-libjuju"),
         "jubilant": ("jubilant",),
     }
-    charm = oven.bake(variant)
+    charm = baker.bake(variant)
     chosen = set(variant.values())
 
     text = "\n".join(files(charm).values()).lower()
@@ -109,11 +109,11 @@ def test_nothing_of_another_variant_is_left(oven: baking.Oven, variant: matrix.V
         assert [word for word in its_words if (word in text) != (choice in chosen)] == []
 
 
-def test_charms_share_what_they_can(oven: baking.Oven):
+def test_charms_share_what_they_can(baker: baking.Baker):
     """Bases and harnesses share the whole charm; substrates, all that knows of leadership."""
     alike: dict[str, set[str]] = {}
     for variant in matrix.functional():
-        source = oven.bake(variant) / "src"
+        source = baker.bake(variant) / "src"
         for file in ("charm.py", "workload.py"):
             alike.setdefault(f"{variant['substrate']} {file}", set()).add(
                 (source / file).read_text()
@@ -124,8 +124,8 @@ def test_charms_share_what_they_can(oven: baking.Oven):
 
 
 @EVERY
-def test_every_file_parses(oven: baking.Oven, variant: matrix.Variant):
-    for file, text in files(oven.bake(variant)).items():
+def test_every_file_parses(baker: baking.Baker, variant: matrix.Variant):
+    for file, text in files(baker.bake(variant)).items():
         suffix = pathlib.Path(file).suffix
         if suffix == ".py":
             ast.parse(text, file)
@@ -140,9 +140,9 @@ def test_every_file_parses(oven: baking.Oven, variant: matrix.Variant):
 
 
 @EVERY
-def test_every_file_is_tidy(oven: baking.Oven, variant: matrix.Variant):
+def test_every_file_is_tidy(baker: baking.Baker, variant: matrix.Variant):
     """One final newline, no trailing space, no tab, no run of blank lines."""
-    for file, text in files(oven.bake(variant)).items():
+    for file, text in files(baker.bake(variant)).items():
         assert text.endswith("\n") and not text.endswith("\n\n"), file
         assert not re.search(r"[ \t]$", text, re.MULTILINE), file
         assert "\t" not in text, file
@@ -153,10 +153,10 @@ def test_every_file_is_tidy(oven: baking.Oven, variant: matrix.Variant):
 @pytest.mark.parametrize("variant", matrix.functional(), ids=matrix.name)
 @pytest.mark.parametrize("charm_name", ["a", baking.CHARM_NAME, "n" * 40])
 def test_ruff_finds_nothing_whatever_the_name(
-    oven: baking.Oven, variant: matrix.Variant, charm_name: str
+    baker: baking.Baker, variant: matrix.Variant, charm_name: str
 ):
     """A longer name must not move a line break."""
-    charm = oven.bake(variant, charm_name=charm_name)
+    charm = baker.bake(variant, charm_name=charm_name)
 
     for command in (["check"], ["format", "--check", "--diff"]):
         result = subprocess.run(
@@ -166,12 +166,12 @@ def test_ruff_finds_nothing_whatever_the_name(
 
 
 @EVERY
-def test_the_licence_is_the_one_that_was_chosen(oven: baking.Oven, variant: matrix.Variant):
+def test_the_licence_is_the_one_that_was_chosen(baker: baking.Baker, variant: matrix.Variant):
     first = {
         "Apache-2.0": "Apache License",
         "GPL-3.0-only": "GNU GENERAL PUBLIC LICENSE",
         "Proprietary": "Copyright",
     }
-    licence = (oven.bake(variant) / "LICENSE").read_text()
+    licence = (baker.bake(variant) / "LICENSE").read_text()
 
     assert licence.split("\n")[0].strip().startswith(first[variant["license"]])

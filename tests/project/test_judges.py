@@ -67,8 +67,8 @@ def test_the_judges_are_lifted_on_the_python_that_they_need():
 
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=matrix.name)
-def test_charmlint_finds_nothing(oven: baking.Oven, variant: matrix.Variant):
-    result = judge("charmlint", "--strict", "--format=json", oven.bake(variant))
+def test_charmlint_finds_nothing(baker: baking.Baker, variant: matrix.Variant):
+    result = judge("charmlint", "--strict", "--format=json", baker.bake(variant))
 
     assert result.returncode == 0, result.stdout + result.stderr
     assert json.loads(result.stdout)["diagnostics"] == []

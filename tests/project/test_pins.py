@@ -47,8 +47,10 @@ def test_every_requirement_of_the_template_has_both_bounds():
 
 
 @pytest.mark.parametrize("variant", matrix.functional(), ids=matrix.name)
-def test_every_requirement_of_a_charm_has_both_bounds(oven: baking.Oven, variant: matrix.Variant):
-    charm = oven.bake(variant)
+def test_every_requirement_of_a_charm_has_both_bounds(
+    baker: baking.Baker, variant: matrix.Variant
+):
+    charm = baker.bake(variant)
 
     tox = (charm / "tox.ini").read_text().split("requires =\n")[1].split("env_list")[0].split()
     unbounded = {

@@ -63,17 +63,17 @@ def variables(module: pathlib.Path) -> dict[str, dict[str, Any]]:
 
 
 @FUNCTIONAL
-def test_terraform_finds_the_files_formatted(oven: baking.Oven, variant: matrix.Variant):
-    result = run("fmt", "-check", "-diff", "-recursive", folder=oven.bake(variant) / "terraform")
+def test_terraform_finds_the_files_formatted(baker: baking.Baker, variant: matrix.Variant):
+    result = run("fmt", "-check", "-diff", "-recursive", folder=baker.bake(variant) / "terraform")
 
     assert result.returncode == 0, result.stdout
 
 
-def test_every_module_is_valid_and_passes_its_own_tests(oven: baking.Oven, tmp_path):
+def test_every_module_is_valid_and_passes_its_own_tests(baker: baking.Baker, tmp_path):
     """With the provider's own schema, so one test that may have to skip."""
     for variant in matrix.product("substrate", "integration_tests"):
         module = tmp_path / "-".join(variant.values())
-        shutil.copytree(oven.bake(variant) / "terraform", module)
+        shutil.copytree(baker.bake(variant) / "terraform", module)
 
         initialised = run("init", "-backend=false", "-input=false", "-no-color", folder=module)
         validated = run("validate", "-no-color", folder=module)
@@ -88,8 +88,8 @@ def test_every_module_is_valid_and_passes_its_own_tests(oven: baking.Oven, tmp_p
 
 
 @FUNCTIONAL
-def test_the_application_gets_every_variable(oven: baking.Oven, variant: matrix.Variant):
-    module = oven.bake(variant) / "terraform"
+def test_the_application_gets_every_variable(baker: baking.Baker, variant: matrix.Variant):
+    module = baker.bake(variant) / "terraform"
     ((application,),) = (
         resource["juju_application"].values() for resource in parse(module / "main.tf")["resource"]
     )
@@ -106,8 +106,8 @@ def test_the_application_gets_every_variable(oven: baking.Oven, variant: matrix.
 
 
 @FUNCTIONAL
-def test_the_defaults_are_those_of_charmcraft_yaml(oven: baking.Oven, variant: matrix.Variant):
-    charm = oven.bake(variant)
+def test_the_defaults_are_those_of_charmcraft_yaml(baker: baking.Baker, variant: matrix.Variant):
+    charm = baker.bake(variant)
     charmcraft = yaml.safe_load((charm / "charmcraft.yaml").read_text())
     found = variables(charm / "terraform")
 
@@ -118,8 +118,8 @@ def test_the_defaults_are_those_of_charmcraft_yaml(oven: baking.Oven, variant: m
 
 
 @FUNCTIONAL
-def test_the_readme_tells_every_variable_and_output(oven: baking.Oven, variant: matrix.Variant):
-    module = oven.bake(variant) / "terraform"
+def test_the_readme_tells_every_variable_and_output(baker: baking.Baker, variant: matrix.Variant):
+    module = baker.bake(variant) / "terraform"
     readme = (module / "README.md").read_text()
 
     told = re.findall(r"^\| `(\w+)` \| (\S+) \| (\S+) \|", readme, re.MULTILINE)

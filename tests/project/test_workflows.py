@@ -29,9 +29,9 @@ CONCIERGE_PRESETS = {"machine": "machine", "kubernetes": "k8s"}
     params=[None, *matrix.functional()],
     ids=lambda variant: matrix.name(variant) if variant else "template",
 )
-def project(request: pytest.FixtureRequest, oven: baking.Oven) -> pathlib.Path:
+def project(request: pytest.FixtureRequest, baker: baking.Baker) -> pathlib.Path:
     """Return a folder with workflows: the template, or a charm of each functional variant."""
-    return oven.bake(request.param) if request.param else matrix.TEMPLATE
+    return baker.bake(request.param) if request.param else matrix.TEMPLATE
 
 
 def workflows(project: pathlib.Path) -> list[pathlib.Path]:
@@ -147,9 +147,9 @@ def test_tox_has_every_environment_that_a_workflow_runs(project: pathlib.Path):
 
 @FUNCTIONAL
 def test_every_pull_request_is_linted_tested_packed_and_integrated(
-    oven: baking.Oven, variant: matrix.Variant
+    baker: baking.Baker, variant: matrix.Variant
 ):
-    folder = oven.bake(variant) / ".github" / "workflows"
+    folder = baker.bake(variant) / ".github" / "workflows"
     checks, integration = load(folder / "checks.yaml"), load(folder / "integration.yaml")
 
     assert "pull_request" in checks["on"] and "pull_request" in integration["on"]
@@ -165,9 +165,9 @@ def test_every_pull_request_is_linted_tested_packed_and_integrated(
 
 @FUNCTIONAL
 def test_the_integration_tests_run_on_each_juju_that_suits_the_harness(
-    oven: baking.Oven, variant: matrix.Variant
+    baker: baking.Baker, variant: matrix.Variant
 ):
-    workflow = load(oven.bake(variant) / ".github" / "workflows" / "integration.yaml")
+    workflow = load(baker.bake(variant) / ".github" / "workflows" / "integration.yaml")
     job = workflow["jobs"]["integration"]
 
     assert job["strategy"]["matrix"]["juju"] == matrix.JUJU_CHANNELS[variant["integration_tests"]]
@@ -183,9 +183,9 @@ def test_the_integration_tests_run_on_each_juju_that_suits_the_harness(
 @pytest.mark.parametrize(("secret", "present"), [("s3cr3t", "yes"), ("", "")])
 @FUNCTIONAL
 def test_only_a_repository_with_the_secret_releases(
-    oven: baking.Oven, variant: matrix.Variant, tmp_path, secret: str, present: str
+    baker: baking.Baker, variant: matrix.Variant, tmp_path, secret: str, present: str
 ):
-    workflow = load(oven.bake(variant) / ".github" / "workflows" / "release.yaml")
+    workflow = load(baker.bake(variant) / ".github" / "workflows" / "release.yaml")
     release, token = workflow["jobs"]["release"], workflow["jobs"]["token"]
 
     assert workflow["on"] == {"push": {"branches": ["main"]}}
@@ -208,8 +208,8 @@ def release(charmhub_: charmhub.Charmhub, charm: pathlib.Path) -> int:
 
 
 @pytest.mark.parametrize("substrate", matrix.CHOICES["substrate"])
-def test_a_release_takes_every_packed_charm_to_edge(oven: baking.Oven, tmp_path, substrate: str):
-    charm = oven.bake({"substrate": substrate})
+def test_a_release_takes_every_packed_charm_to_edge(baker: baking.Baker, tmp_path, substrate: str):
+    charm = baker.bake({"substrate": substrate})
     hub = charmhub.Charmhub(tmp_path, charm)
 
     assert release(hub, charm) == 0
@@ -226,9 +226,9 @@ def test_a_release_takes_every_packed_charm_to_edge(oven: baking.Oven, tmp_path,
 
 @pytest.mark.parametrize("substrate", matrix.CHOICES["substrate"])
 def test_a_charm_that_charmhub_refuses_fails_the_release(
-    oven: baking.Oven, tmp_path, substrate: str
+    baker: baking.Baker, tmp_path, substrate: str
 ):
-    charm = oven.bake({"substrate": substrate})
+    charm = baker.bake({"substrate": substrate})
     hub = charmhub.Charmhub(tmp_path, charm, refuses=charmhub.PACKED[1])
 
     assert release(hub, charm) != 0
@@ -238,9 +238,9 @@ def test_a_charm_that_charmhub_refuses_fails_the_release(
 
 @pytest.mark.parametrize("substrate", matrix.CHOICES["substrate"])
 def test_what_is_in_edge_is_promoted_by_hand_with_a_note(
-    oven: baking.Oven, tmp_path, substrate: str
+    baker: baking.Baker, tmp_path, substrate: str
 ):
-    charm = oven.bake({"substrate": substrate})
+    charm = baker.bake({"substrate": substrate})
     workflow = load(charm / ".github" / "workflows" / "promote.yaml")
     hub = charmhub.Charmhub(tmp_path, charm)
     assert release(hub, charm) == 0

@@ -11,7 +11,7 @@ from tests.support import matrix
 CHARM_NAME = "fixture-charm"
 
 
-class Oven:
+class Baker:
     """Bakes charms under one folder, and keeps them for whoever asks for the same again."""
 
     def __init__(self, root: pathlib.Path):

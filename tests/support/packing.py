@@ -25,13 +25,13 @@ _APT_MODULES = ("apt", "apt_inst*.so", "apt_pkg*.so", "aptsources")
 class Packer:
     """Packs charms into one folder, which all processes of a test session share."""
 
-    def __init__(self, oven: baking.Oven, root: pathlib.Path):
-        self._oven = oven
+    def __init__(self, baker: baking.Baker, root: pathlib.Path):
+        self._baker = baker
         self._root = root
 
     def pack(self, variant: matrix.Variant) -> pathlib.Path:
         """Return the variant's charm, baked and packed."""
-        project = self._oven.bake(variant)
+        project = self._baker.bake(variant)
         folder = self._root / _digest(project)
         folder.mkdir(parents=True, exist_ok=True)
         with filelock.FileLock(folder / "lock"):

@@ -275,13 +275,16 @@ def test_the_record_of_another_revision_of_the_charm_is_not_trusted(
     assert system.interruptions == 1
 
 
+@pytest.mark.parametrize("removed", [True, False])
 def test_a_file_that_was_changed_by_hand_is_written_again(
-    ctx: testing.Context, system: fakes.System, deployed: testing.State
+    ctx: testing.Context, system: fakes.System, deployed: testing.State, removed: bool
 ):
     state = ctx.run(ctx.on.start(), deployed)
     (config,) = (path for path in system.root.rglob("workload.*") if path.suffix != ".service")
     text = config.read_text()
-    config.write_text("changed by hand")
+    config.unlink() if removed else config.write_text("changed by hand")
+    ctx.run(ctx.on.action("show-leadership"), state)
+    assert (ctx.action_results or {})["workload-configured"] == "false"
 
     ctx.run(ctx.on.update_status(), state)
 

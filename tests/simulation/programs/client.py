@@ -23,7 +23,7 @@ def main() -> None:
         data = data[connection.send(data) :]
     connection.shutdown(_socket.SHUT_WR)
     answer = b"".join(iter(lambda: connection.recv(65536), b"")).decode()
-    code, stdout, stderr = answer.split("\0")
+    code, stdout, stderr = answer[:-1].split("\0")
     sys.stdout.write(stdout)
     sys.stderr.write(stderr)
     sys.exit(int(code))
