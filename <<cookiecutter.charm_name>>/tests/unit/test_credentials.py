@@ -182,3 +182,49 @@ def test_settings_print_without_what_is_secret(ctx: testing.Context, deployed: t
 
 def test_every_secret_has_a_policy():
     assert leadership.SECRET_ROTATION.value != "never"
+
+
+def test_the_action_sets_and_applies_a_new_password(
+    ctx: testing.Context, system: fakes.System, leading: testing.State
+):
+    state = ctx.run(ctx.on.action("rotate-credentials"), leading)
+
+    password = states.credentials(state)["password"]
+    assert password != states.credentials(leading)["password"]
+    assert system.settings is not None
+    assert system.settings["password"] == password
+    assert (ctx.action_results or {})["workload-configured"] == "true"
+
+
+def test_the_action_without_credentials_says_so(ctx: testing.Context, fresh: testing.State):
+    relations = fresh.relations - {states.peers(fresh)}
+    state = dataclasses.replace(fresh, leader=True, relations=relations)
+
+    with pytest.raises(testing.ActionFailed) as failed:
+        ctx.run(ctx.on.action("rotate-credentials"), state)
+
+    assert failed.value.message == "there are no credentials to rotate yet"
+
+
+def test_the_fingerprint_tells_credentials_apart(ctx: testing.Context, deployed: testing.State):
+    def fingerprint(state: testing.State) -> str:
+        ctx.run(ctx.on.action("show-leadership"), state)
+        return (ctx.action_results or {})["credentials-fingerprint"]
+
+    rotated = ctx.run(ctx.on.update_status(), states.rotate(deployed))
+
+    one, other = fingerprint(deployed), fingerprint(rotated)
+    assert one != other
+    assert len(one) == len(other) == 12
+    assert fingerprint(dataclasses.replace(deployed, leader=True)) == one
+    assert fingerprint(dataclasses.replace(deployed, secrets=set())) == ""
+
+
+def test_show_leadership_tracks_no_newer_credentials(
+    ctx: testing.Context, system: fakes.System, deployed: testing.State
+):
+    """A unit moves on to a newer revision when it reconciles."""
+    state = ctx.run(ctx.on.action("show-leadership"), states.rotate(deployed))
+
+    assert states.secret(state).tracked_content == states.credentials(deployed)
+    assert system.files == {}
