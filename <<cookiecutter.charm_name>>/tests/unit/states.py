@@ -90,12 +90,13 @@ def secret(state: testing.State) -> testing.Secret:
 
 
 def credentials(state: testing.State) -> dict[str, str]:
-    """Return the newest credentials."""
-    return dict(secret(state).latest_content or {})
+    """Return the newest content of the application's secrets."""
+    owned = (secret for secret in state.secrets if secret.owner == "app")
+    return {key: value for secret in owned for key, value in (secret.latest_content or {}).items()}
 
 
 def rotate(state: testing.State, key: str = "password") -> testing.State:
     """Return the state once another unit has changed one of the credentials."""
-    latest = {**credentials(state), key: f"second-{key}"}
-    changed = dataclasses.replace(secret(state), latest_content=latest)
-    return dataclasses.replace(state, secrets={*state.secrets - {secret(state)}, changed})
+    latest = {**credentials(state), key: f"new-{key}"}
+    secrets = {dataclasses.replace(each, latest_content=latest) for each in state.secrets}
+    return dataclasses.replace(state, secrets=secrets)

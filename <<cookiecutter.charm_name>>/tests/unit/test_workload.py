@@ -185,7 +185,7 @@ def test_a_hook_that_is_cut_short_is_made_good_by_the_next_event(
             system.steps_left = steps
             try:
                 ctx.run(ctx.on.config_changed(), after)
-                assert steps > 2, "nothing was cut short"
+                assert steps, "nothing was cut short"
                 return
             except fakes.Killed:
                 state = ctx.run(ctx.on.update_status(), after)
@@ -193,7 +193,7 @@ def test_a_hook_that_is_cut_short_is_made_good_by_the_next_event(
         assert state.unit_status == testing.ActiveStatus(), f"after step {steps}"
         settings = told(system)
         assert settings["leader"] == f"{states.APP}/{0 if after.leader else 1}"
-        assert settings["password"] == (states.secret(after).latest_content or {})["password"]
+        assert settings.get("password") == states.credentials(after).get("password")
         assert settings["log_level"] == (after.config.get("log-level") or "info")
         assert system.interruptions <= 2
 
