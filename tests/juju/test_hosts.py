@@ -31,7 +31,7 @@ WantedBy=multi-user.target
 AGENT = f"""#!{place.PYTHON} -IS
 import os, pathlib, socket, sys
 pathlib.Path("/var/lib/juju/agent.pid").write_text(str(os.getpid()))
-with socket.create_server((os.environ["HTTP_PROBE_ADDRESS"], 65301)) as server:
+with socket.create_server(("localhost", int(os.environ["HTTP_PROBE_PORT"]))) as server:
     while True:
         connection, _ = server.accept()
         with connection:
@@ -55,7 +55,7 @@ def site() -> Iterator[hosts.Site]:
 @pytest.fixture
 def machine(site: hosts.Site, tmp_path: pathlib.Path) -> hosts.Machine:
     """Return a machine without an agent."""
-    return hosts.Machine(site, "app/0", "127.0.1.1", tmp_path / "m", place.PYTHON, {})
+    return hosts.Machine(site, "app/0", "10.0.0.1", tmp_path / "m", place.PYTHON, {})
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def make_pod(site: hosts.Site, tmp_path: pathlib.Path) -> Iterator[Callable[[int
 
     def make_pod(number: int) -> hosts.Pod:
         pod = hosts.Pod(
-            *(site, f"app/{number}", f"127.0.1.{number + 1}", tmp_path / f"p{number}"),
+            *(site, f"app/{number}", f"10.0.0.{number + 1}", tmp_path / f"p{number}"),
             *(place.PYTHON, {}),
             **{"model": "m", "metadata": METADATA, "pebble": pebble, "period": PERIOD},
         )
@@ -218,7 +218,7 @@ def test_nothing_survives_a_test_run_that_is_killed(tmp_path: pathlib.Path):
 import pathlib, time
 from tests.simulation import hosts, place
 site = hosts.Site()
-machine = hosts.Machine(site, "app/0", "127.0.1.1", pathlib.Path({folder!r}),
+machine = hosts.Machine(site, "app/0", "10.0.0.1", pathlib.Path({folder!r}),
                         place.PYTHON, {{}})
 machine.run("sh", "-c", "{{ setsid sleep 6001 & setsid sleep 6001 & }} > /dev/null 2>&1")
 print(site.folder, flush=True)
@@ -249,8 +249,8 @@ def test_every_container_knows_the_pods_by_their_headless_names(
                 names = [f"app-{number}.app-endpoints{domain}" for number in (0, 1)]
                 found = pod.run("getent", "ahostsv4", *names, container=container).stdout
                 assert {line.split()[0] for line in found.splitlines()} == {
-                    "127.0.1.1",
-                    "127.0.1.2",
+                    "10.0.0.1",
+                    "10.0.0.2",
                 }
     code = "import socket; print(socket.getfqdn())"
     assert pods[1].run(place.PYTHON, "-c", code).stdout == f"{pods[1].names[-1]}\n"
@@ -326,3 +326,20 @@ def test_an_agent_that_is_stopped_with_its_check_only_makes_the_pod_unready(
     wait_for(lambda: not pod.is_ready)
     time.sleep(10 * PERIOD)
     assert boot_id(pod, "charm") == before
+
+
+def test_hosts_reach_each_other_and_share_no_port(make_pod: Callable[[int], hosts.Pod]):
+    pods = [make_pod(0), make_pod(1)]
+    listen = "import socket; socket.create_server(('', 7000)).accept()[0].sendall(NAME)"
+    for pod in pods:
+        code = listen.replace("NAME", repr(pod.hostname.encode()))
+        command = ("setsid", place.PYTHON, "-c", code)
+        pod.run("sh", "-c", '"$@" > /dev/null 2>&1 &', "sh", *command)
+    ask = (
+        "import socket; connection = socket.create_connection((NAME, 7000));"
+        "print(connection.recv(100).decode())"
+    )
+
+    for pod, other in (pods, pods[::-1]):
+        command = (place.PYTHON, "-c", ask.replace("NAME", repr(other.names[0])))
+        wait_for(lambda: pod.run(*command).stdout == f"{other.hostname}\n")  # noqa: B023

@@ -169,6 +169,10 @@ class Host:
         """Return the permissions of a file of the workload's."""
         return (self._workload.root / path.lstrip("/")).stat().st_mode & 0o7777
 
+    @functools.cached_property
+    def _network(self) -> int:
+        return self._site.network.add_host(self.address)
+
     @property
     def _juju(self) -> pathlib.Path:
         """What is Juju's folder on the host."""
@@ -265,6 +269,7 @@ class Machine(Host):
             (self._folder / "etc" / "systemd" / "system").mkdir(parents=True, exist_ok=True)
             self._container = place.Container(
                 self._site.network,
+                self._network,
                 private,
                 f"{JUJU}/tools/{self._name}/systemd",
                 environment={"PATH": SYSTEM_PATH},
@@ -462,6 +467,7 @@ class Pod(Host):
             args = (*args, "--create-dirs", "--hold", "--identities", list(private)[1])
         self._containers[name] = place.Container(
             self._site.network,
+            self._network,
             {**self._private(self._folder / name), "/charm/bin/pebble": self._pebble, **private},
             *args,
             environment=self._environment(name),
@@ -473,7 +479,7 @@ class Pod(Host):
 
     def _write_agent_layer(self) -> None:
         """Configure the agent as `containeragent init` does, but for the checks' periods."""
-        url = f"http://{self.address}:65301"
+        url = "http://localhost:65301"
         check = {
             "override": "replace",
             "period": f"{CHECK_PERIODS * self._period}s",
@@ -489,7 +495,7 @@ class Pod(Host):
                     "on-success": "ignore",
                     "on-failure": "shutdown",
                     "kill-delay": "30m",
-                    "environment": {"HTTP_PROBE_ADDRESS": self.address},
+                    "environment": {"HTTP_PROBE_PORT": "65301"},
                 }
             },
             "checks": {

@@ -1,7 +1,7 @@
 """Containers of this machine's own making: namespaces, with some folders that are private.
 
-Charms write to absolute paths such as /etc, and units that share this machine must not share
-those, nor process ids, nor the loopback interface. Everything else is this machine's.
+Charms write to absolute paths such as /etc and listen on ports, and units that share this machine
+must not share those, nor process ids. Everything else is this machine's.
 """
 
 from __future__ import annotations
@@ -26,10 +26,9 @@ User = tuple[int, ...]  # The user's id, its group's, and those of more groups.
 
 
 class Network:
-    """The network and the process ids that the containers of one model share.
+    """What joins the hosts of one model, and nothing else; all processes of theirs end with it.
 
-    The network is a loopback interface, so containers differ by addresses such as 127.0.1.2. All
-    processes end with this one's, even if it is killed.
+    They do so even if this process is killed.
     """
 
     def __init__(self):
@@ -41,24 +40,59 @@ class Network:
         )
         assert self._process.stdout
         self._pid = _read_pid(self._process.stdout.readline())
+        self._hosts: list[subprocess.Popen[bytes]] = []
         self.containers: list[Container] = []
 
-    def command(self, *args: str | pathlib.Path) -> list[str]:
-        """Return the command that runs a command in this network."""
-        return ["nsenter", f"--target={self._pid}", *USER, "--net", "--pid", *map(str, args)]
+    def add_host(self, address: str) -> int:
+        """Add the network of a host, with its own loopback interface and an address.
+
+        Returns:
+            The id of a process that is in it for as long as this network is there.
+        """
+        enter = ["nsenter", f"--target={self._pid}", *USER, "--net", "--pid"]
+        # As this machine counts processes, which `$$` doesn't.
+        script = "read pid rest < /proc/self/stat; echo $pid; exec sleep infinity"
+        process = subprocess.Popen(
+            [*enter, "unshare", "--net", "sh", "-c", script], stdout=subprocess.PIPE
+        )
+        self._hosts.append(process)
+        assert process.stdout
+        pid = _read_pid(process.stdout.readline())
+        cable = f"host{len(self._hosts)}"
+        self._configure(
+            self._pid,
+            f"link add {cable} type veth peer name eth0 netns {pid}",
+            f"link set {cable} master hosts up",
+        )
+        self._configure(
+            pid, f"addr add {address}/16 dev eth0", "link set eth0 up", "link set lo up"
+        )
+        return pid
 
     def close(self) -> None:
         """Kill every process in the network, and wait until they have ended."""
         self._process.communicate()
         for container in self.containers:
             container.kill()
+        for process in self._hosts:
+            process.communicate()
+
+    def _configure(self, pid: int, *lines: str) -> None:
+        """Run `ip` in the network of a process."""
+        subprocess.run(
+            ["nsenter", f"--target={pid}", *USER, "--net", "ip", "-batch", "-"],
+            input="\n".join(lines),
+            text=True,
+            check=True,
+        )
 
 
 class Container:
     """A process, and whatever else is run beside it, with private folders and process ids.
 
     Args:
-        network: The network that it is in.
+        network: What joins its host to others.
+        host: A process in the host's network.
         private: The folder or file that appears at each of these paths.
         args: The command of its first process; the container ends with it.
         environment: The command's environment.
@@ -70,6 +104,7 @@ class Container:
     def __init__(
         self,
         network: Network,
+        host: int,
         private: Mapping[str, str | pathlib.Path],
         *args: str | pathlib.Path,
         environment: Mapping[str, str],
@@ -78,11 +113,12 @@ class Container:
         user: User | None = None,
     ):
         read, write = os.pipe()
+        enter = ["nsenter", f"--target={host}", *USER, "--net", "--pid"]
         namespaces = ["--mount", "--uts", "--pid", "--fork", "--kill-child"]
         settings = {"first": True, "hostname": hostname, "user": user, "ready": write}
         with log.open("ab") as output:
             self._process = subprocess.Popen(
-                network.command("unshare", *namespaces, *_confine(private, **settings), *args),
+                [*enter, "unshare", *namespaces, *_confine(private, **settings), *args],
                 env={**environment},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -169,10 +205,12 @@ def make_etc(folder: pathlib.Path) -> pathlib.Path:
 @functools.cache
 def problem() -> str | None:
     """Say why this machine can't give processes namespaces of their own, or return None."""
-    result = subprocess.run(
-        [*_unshare(), "--net", *command({}, "true")], capture_output=True, text=True
-    )
-    return f"no private namespaces: {result.stderr}" if result.returncode else None
+    network = ["--net", "ip", "link", "add", "host", "type", "veth"]
+    for args in ([*_unshare(), *network], command({}, "true")):
+        result = subprocess.run(args, capture_output=True, text=True)
+        if result.returncode:
+            return f"no private namespaces: {result.stderr}"
+    return None
 
 
 # Root of a user namespace is who started it, so the containers' processes enter that too.

@@ -59,7 +59,7 @@ def ask(question: dict[str, object], connection: socket.socket | None = None) ->
 
 def answer_probes() -> None:
     """Tell Pebble's checks that the agent is there."""
-    with socket.create_server((os.environ["HTTP_PROBE_ADDRESS"], 65301)) as server:
+    with socket.create_server(("localhost", int(os.environ["HTTP_PROBE_PORT"]))) as server:
         while True:
             connection, _ = server.accept()
             with connection:
