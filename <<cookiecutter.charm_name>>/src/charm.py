@@ -19,11 +19,7 @@ LOG_LEVELS = ("debug", "info", "warning", "error")
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """The charm's configuration options.
-
-    Raises:
-        ValueError: if an option has a value that the workload can't take.
-    """
+    """The charm's configuration options; a ValueError says which value can't be taken."""
 
     log_level: str
 
@@ -86,23 +82,20 @@ class << cookiecutter.__class_name >>(ops.CharmBase):
         self.leadership.reconcile()
         settings = self._settings()
         logger.debug("reconcile with %s", settings)
+        # What is missing is in the unit's status, and its arrival is another event.
 <% if cookiecutter.substrate == "machine" %>
-        if settings is None:
-<% else %>
-        if settings is None or not self.workload.is_available():
-<% endif %>
-            return  # The unit's status says what is missing; its arrival is another event.
-<% if cookiecutter.substrate == "kubernetes" %>
-        try:
-            started = self.workload.reconfigure(settings)
-        except PermissionError:
-            self._problem = f"user {workload.USER} can't write in {workload.FOLDER}"
-            return
-        if started:
-<% else %>
-        if self.workload.reconfigure(settings):
-<% endif %>
+        if settings and self.workload.reconfigure(settings):
             self.unit.set_workload_version(self.workload.version())
+<% else %>
+        if settings and self.workload.is_available():
+            try:
+                started = self.workload.reconfigure(settings)
+            except PermissionError:
+                self._problem = f"user {workload.USER} can't write in {workload.FOLDER}"
+                return
+            if started:
+                self.unit.set_workload_version(self.workload.version())
+<% endif %>
 
     def _on_secret_rotate(self, event: ops.SecretRotateEvent) -> None:
         """Rotate the credentials when they are due, unless leadership has moved on since."""
@@ -128,31 +121,29 @@ class << cookiecutter.__class_name >>(ops.CharmBase):
     def _on_rotate_credentials(self, event: ops.ActionEvent) -> None:
         """Rotate the credentials, on the leader.
 
-        If Juju refuses to commit the action, this unit's workload has a password that was never
-        stored; the next event gives it the stored one.
+        If Juju refuses the commit, the workload has a password that was never stored until the
+        next event.
         """
         try:
             self.leadership.rotate()
         except leadership.NotLeaderError as e:
             event.fail(str(e))
-            return
         except ops.SecretNotFoundError:
             event.fail("there are no credentials to rotate yet")
-            return
-        self._reconcile(event)
-        event.set_results(self._describe_leadership())
+        else:
+            self._reconcile(event)
+            event.set_results(self._describe_leadership())
 
     def _on_show_leadership(self, event: ops.ActionEvent) -> None:
         """Show what this unit knows of the leader and the credentials, and change nothing."""
         event.set_results(self._describe_leadership())
 
     def _on_collect_app_status(self, event: ops.CollectStatusEvent) -> None:
-        """Set the application's status, which only the leader does.
+        """Set the application's status, on the leader.
 
-        A leader that is leaving, or that can't use the peer relation, leaves the status as it is:
-        it would tell of itself alone, and Juju may keep it until there is another leader.
+        One that is leaving or without the relation would tell of itself alone, perhaps for ever.
         """
-        if self.leadership.is_published and not self.leadership.is_leaving:
+        if self.leadership.credentials and not self.leadership.is_leaving:
             event.add_status(ops.ActiveStatus())
 
     def _on_collect_unit_status(self, event: ops.CollectStatusEvent) -> None:

@@ -3,13 +3,13 @@
 
 """Who leads the application, and the credentials that its leader keeps for every unit.
 
-Only this module knows the peer relation, the secret, and the guards in front of what Juju lets
-the leader alone write. Each guard asks ``is_leader``, whatever event is being handled: Juju tells
-a deposed leader nothing. ops asks Juju at most once in 30 seconds, for which Juju guarantees
-leadership; a commit that comes too late is refused as a whole, and Juju retries the hook.
+Every guard asks ``is_leader``, whatever the event, since Juju tells a deposed leader nothing. ops
+asks Juju at most once in 30 seconds, for which Juju guarantees leadership; a commit that comes too
+late is refused as a whole, and Juju retries the hook.
 See https://documentation.ubuntu.com/juju/3.6/reference/unit/#leader-unit
 """
 
+import contextlib
 import functools
 import hashlib
 import secrets
@@ -17,7 +17,7 @@ import secrets
 import ops
 
 PEER_RELATION = "peers"
-# Keys of the application's databag on the peer relation.
+# Keys of the application's databag.
 LEADER_KEY = "leader"
 SECRET_ID_KEY = "credentials-id"
 
@@ -48,11 +48,10 @@ class Leadership:
         Raises:
             NotLeaderError: if another unit leads. In an action it names the command to run.
         """
-        if self._unit.is_leader():
-            return
-        action = ops.JujuContext.from_environ().action_name
-        hint = f"; run: juju run {self._app.name}/leader {action}" if action else ""
-        raise NotLeaderError(f"{self._unit.name} is not the leader{hint}")
+        if not self._unit.is_leader():
+            action = ops.JujuContext.from_environ().action_name
+            hint = f"; run: juju run {self._app.name}/leader {action}" if action else ""
+            raise NotLeaderError(f"{self._unit.name} is not the leader{hint}")
 
     @property
     def is_leaving(self) -> bool:
@@ -92,7 +91,7 @@ class Leadership:
     @property
     def credentials(self) -> dict[str, str] | None:
         """The published credentials that this unit tracks, once they have every key."""
-        secret = self._find_secret() if self.is_published else None
+        secret = self._find_secret() if SECRET_ID_KEY in self._published else None
         content = secret.get_content() if secret else {}
         return content if CREDENTIALS.keys() <= content.keys() else None
 
@@ -102,13 +101,9 @@ class Leadership:
 
         They hide a generated password; one that a person chose could be guessed from them.
         """
-        values = ":".join(map(str, sorted((self.credentials or {}).items())))
+        credentials = self.credentials
+        values = str(sorted(credentials.items())) if credentials else ""
         return hashlib.sha256(values.encode()).hexdigest()[:12] if values else ""
-
-    @property
-    def is_published(self) -> bool:
-        """Whether a leader has published its name and that there are credentials."""
-        return {LEADER_KEY, SECRET_ID_KEY} <= self._published.keys()
 
     @functools.cached_property
     def planned_units(self) -> int:
@@ -135,23 +130,21 @@ class Leadership:
         """
         peers, leads = self._peers, self._unit.is_leader()
         # Juju logs an error for a unit that asks for the secret before there is one.
-        secret = self._find_secret() if leads or self.is_published else None
+        secret = self._find_secret() if leads or SECRET_ID_KEY in self._published else None
         content = secret.get_content(refresh=True) if secret else {}
         if peers is None or not leads:
             return
         made = {key: make() for key, make in CREDENTIALS.items()}
         if secret is None:
-            secret = self._app.add_secret(made, label=SECRET_LABEL, rotate=SECRET_ROTATION)
-            secret_id = secret.id
+            info = self._app.add_secret(made, label=SECRET_LABEL, rotate=SECRET_ROTATION)
         else:
             info = secret.get_info()
-            secret_id = info.id
             if info.rotation != SECRET_ROTATION:
                 secret.set_info(rotate=SECRET_ROTATION)
             if not made.keys() <= content.keys():
                 self._set_content(secret, {**made, **content})
         # ops leaves out what is published already, and writes nothing if that is all.
-        published = {LEADER_KEY: self._unit.name, SECRET_ID_KEY: _bare_id(secret_id)}
+        published = {LEADER_KEY: self._unit.name, SECRET_ID_KEY: _bare_id(info.id)}
         peers.data[self._app].update(published)
 
     def rotate(self) -> None:
@@ -173,24 +166,22 @@ class Leadership:
         Another secret, one that is gone and the newest revision are left alone: Juju repeats for
         ever what it refuses when the hook ends (https://github.com/juju/juju/issues/20794).
         """
-        secret = self._find_secret() if self._unit.is_leader() else None
-        if secret is None:
-            return
-        info = secret.get_info()
-        # By ID, since some versions of Juju leave the event's label out.
-        is_ours = event.secret.unique_identifier == _bare_id(info.id)
-        if is_ours and event.revision < info.revision:
-            event.remove_revision()
+        if self._unit.is_leader() and (secret := self._find_secret()):
+            info = secret.get_info()
+            # By ID, since some versions of Juju leave the event's label out.
+            is_ours = event.secret.unique_identifier == _bare_id(info.id)
+            if is_ours and event.revision < info.revision:
+                event.remove_revision()
 
     @property
     def _peers(self) -> ops.Relation | None:
-        """The peer relation, once Juju lets this unit read it.
+        """The peer relation, once Juju lets this unit use it.
 
-        After a refresh, a roll-back and a refresh there can be two; every unit takes the newer.
-        See https://github.com/juju/juju/issues/19631
+        From then on the unit's own databag has its address. Of two relations
+        (https://github.com/juju/juju/issues/19631) every unit takes the newer.
         """
         relations = sorted(self._model.relations[PEER_RELATION], key=lambda r: r.id, reverse=True)
-        return next((r for r in relations if _read(r, self._app) is not None), None)
+        return next((r for r in relations if _read(r, self._unit)), None)
 
     @property
     def _published(self) -> dict[str, str]:
@@ -199,11 +190,8 @@ class Leadership:
 
     def _find_secret(self) -> ops.Secret | None:
         """Fetch the secret by its label, once for each event that finds it."""
-        if self._secret is None:
-            try:
-                self._secret = self._model.get_secret(label=SECRET_LABEL)
-            except ops.SecretNotFoundError:
-                return None
+        with contextlib.suppress(ops.SecretNotFoundError):
+            self._secret = self._secret or self._model.get_secret(label=SECRET_LABEL)
         return self._secret
 
     def _set_content(self, secret: ops.Secret, content: dict[str, str]) -> None:
@@ -217,9 +205,8 @@ class Leadership:
 def _read(relation: ops.Relation, entity: ops.Application | ops.Unit) -> dict[str, str] | None:
     """Read a databag, or return None if Juju lists the relation or unit and refuses its data.
 
-    It does so before a unit has entered the relation, as in install, and once either is gone.
-    See https://github.com/canonical/operator/issues/1452 and 2709, and
-    https://github.com/juju/juju/issues/23326
+    It does so in install (https://github.com/canonical/operator/issues/1452), and once either is
+    gone (https://github.com/canonical/operator/issues/2709).
     """
     try:
         return dict(relation.data[entity])

@@ -258,7 +258,7 @@ class Workload:
         systemd.service_restart(self._service)
 
     def _write(self, path: pathops.LocalPath, text: str) -> None:
-        """Ensure that a file holds this text for its user alone; it appears whole or not at all."""
+        """Ensure that a file holds this text for its user alone, whole or not at all."""
         if self._is_written(path, text):
             return
         path.parent.mkdir(exist_ok=True)

@@ -111,7 +111,9 @@ def test_nothing_is_permitted_that_a_job_does_not_ask_for(project: pathlib.Path)
     for workflow in workflows(project):
         assert load(workflow)["permissions"] == {}
     for name, job in jobs(project):
-        assert set(job.get("permissions", {}).items()) <= {("contents", "read")}, name
+        publishes = (project, name) == (matrix.TEMPLATE, "release.yaml: release")
+        allowed = {("contents", "write" if publishes else "read")}
+        assert set(job.get("permissions", {}).items()) <= allowed, name
         for step in job.get("steps", []):
             if step.get("uses", "").startswith("actions/checkout@"):
                 assert step["with"]["persist-credentials"] == "false", name
@@ -172,7 +174,10 @@ def test_the_integration_tests_run_on_each_juju_that_suits_the_harness(
     commands = [step["run"] for step in job["steps"] if "run" in step]
     preset = CONCIERGE_PRESETS[variant["substrate"]]
     assert f'sudo concierge prepare -p {preset} --juju-channel="$JUJU_CHANNEL"' in commands
-    assert [step["if"] for step in job["steps"][-2:]] == ["failure()"] * 2
+    jubilant = variant["integration_tests"] == "jubilant"
+    assert any("--juju-dump-logs=logs" in command for command in commands) == jubilant
+    assert any("juju debug-log" in command for command in commands) != jubilant
+    assert job["steps"][-1]["with"]["path"] == "logs"
 
 
 @pytest.mark.parametrize(("secret", "present"), [("s3cr3t", "yes"), ("", "")])
@@ -231,6 +236,52 @@ def test_a_charm_that_charmhub_refuses_fails_the_release(
     assert f"packed/{charmhub.PACKED[1]}" not in [it["file"] for it in hub.released]
 
 
+@pytest.mark.parametrize("substrate", matrix.CHOICES["substrate"])
+def test_what_is_in_edge_is_promoted_by_hand_with_a_note(
+    baker: baking.Baker, tmp_path, substrate: str
+):
+    charm = baker.bake({"substrate": substrate})
+    workflow = load(charm / ".github" / "workflows" / "promote.yaml")
+    hub = charmhub.Charmhub(tmp_path, charm)
+    assert release(hub, charm) == 0
+    edge = hub.released
+
+    assert list(workflow["on"]) == ["workflow_dispatch"]
+    assert workflow["on"]["workflow_dispatch"]["inputs"]["note"]["required"] == "true"
+    step = workflow["jobs"]["promote"]["steps"][-1]
+    assert step["env"]["NOTE"] == "${{ inputs.note }}"
+    summary = tmp_path / "summary"
+    environment = {"NAME": step["env"]["NAME"], "NOTE": "It held for a week; `$(id)`."}
+    environment["GITHUB_STEP_SUMMARY"] = str(summary)
+    assert hub.run(step["run"], environment) == 0
+
+    assert [it for it in hub.released if it["channel"] == "latest/stable"] == [
+        {**it, "channel": "latest/stable"} for it in edge
+    ]
+    assert summary.read_text().splitlines()[0] == environment["NOTE"]
+    assert "latest/stable" in summary.read_text()
+
+
+@pytest.mark.parametrize(("tag", "published"), [("1.0.0", True), ("9.9.9", False)])
+def test_a_tag_is_released_with_its_part_of_the_changelog(tmp_path, tag: str, published: bool):
+    workflow = load(matrix.TEMPLATE / ".github" / "workflows" / "release.yaml")
+    job = workflow["jobs"]["release"]
+    for file in ("CHANGELOG.md", "pyproject.toml"):
+        shutil.copy(matrix.TEMPLATE / file, tmp_path)
+    (script,) = (step["run"] for step in job["steps"] if step.get("name", "").startswith("Take"))
+
+    result = subprocess.run(
+        ["bash", "-eo", "pipefail", "-c", script], cwd=tmp_path, env={**os.environ, "TAG": tag}
+    )
+
+    assert job["needs"] == "tests"
+    assert workflow["jobs"]["tests"]["uses"] == "./.github/workflows/tests.yaml"
+    assert (result.returncode == 0) == published
+    if published:
+        notes = (tmp_path / "notes.md").read_text()
+        assert "### Added" in notes and "\n## " not in notes
+
+
 @pytest.mark.parametrize("name", ["tests.yaml", "integration.yaml"])
 def test_the_template_lists_its_jobs_as_json(tmp_path, name: str):
     """As GitHub reads them: a line per output, of which fromJSON makes a matrix."""
@@ -272,7 +323,7 @@ def test_the_jobs_that_the_template_starts_are_the_variants():
     }
     for workflow in workflows(matrix.TEMPLATE):
         read = set(re.findall(r"matrix\.(\w+)", workflow.read_text()))
-        assert read <= set(started[0]) | {"yaml"}, workflow.name
+        assert read <= set(started[0]) | {"folder", "yaml"}, workflow.name
 
 
 def test_the_templates_final_job_requires_all_others():
@@ -288,6 +339,10 @@ def test_the_templates_jobs_run_every_test_between_them():
     """What the variants' names select, and what they don't, is everything."""
     script = (matrix.TEMPLATE / ".github" / "workflows" / "tests.yaml").read_text()
 
+    folders = {path.parent.name for path in (matrix.TEMPLATE / "tests").glob("*/test_*.py")}
+    all_jobs = load(matrix.TEMPLATE / ".github" / "workflows" / "tests.yaml")["jobs"]
+    assert set(all_jobs["folder"]["strategy"]["matrix"]["folder"]) == folders
+    assert '"tests/$FOLDER"' in script and "FOLDER: ${{ matrix.folder }}" in script
     assert '-k "$VARIANT"' in script and "VARIANT: ${{ matrix.name }}" in script
     assert '-k "$TESTS"' in script
     assert "TESTS: ${{ needs.list.outputs.other-tests }}" in script

@@ -2,18 +2,20 @@
 
 =============  ====================================================================================
 model.py       one application: its units, lease, peer databag, secret, actions; which hook is next
+releases.py    where Juju 3.6 and Juju 4 differ
+clock.py       the time that all of it asks: it passes while nobody has work to do
 hookcommands   what a hook may ask and write, buffered until it exits 0, refused as Juju refuses
 hosts.py       where a unit runs: a machine, or a pod whose containers run a real Pebble each
-controller.py  joins these, and answers the processes below over one socket
-arguments.py   their arguments
+deployment.py  the units on their hosts, and what is dispatched there
 jujucli.py     the part of the juju command that the generated integration tests use
-programs/      what other processes run: the commands' client, the unit agent, systemctl
-place.py       a mount namespace, so that units don't share /etc
+arguments.py   their arguments
+controller.py  answers the processes below over one socket
+programs/      what other processes run: the commands' client, the unit agent, systemd
+place.py       namespaces, so that units share neither /etc nor processes nor the network
 =============  ====================================================================================
 
 Real: the packed charm, its dispatch, its Python and virtual environment, files, Pebble and its
 command, the generated tests, jubilant and its plugin. Simulated: everything of Juju, Kubernetes
 and systemd. Not simulated: relations but the peer one, storage, networking, resources' content,
-upgrades of Juju, more than one application, update-status, and secret backends. A lease lasts
-seconds instead of a minute.
+upgrades of Juju, more than one application, update-status, and secrets that become due.
 """

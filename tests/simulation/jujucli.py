@@ -1,24 +1,29 @@
-"""The juju command, as far as the generated integration tests use it."""
+"""The juju command, as far as the generated integration tests use it.
+
+What it prints, its exit statuses and the keys of its JSON were seen on Juju 4; recordings of it
+are in tests/juju/recordings/. Texts of its own say that they are of the simulated juju.
+"""
 
 from __future__ import annotations
 
 import argparse
 import json
 import pathlib
+import shlex
 import threading
-import time
-from typing import TYPE_CHECKING
 
-from tests.simulation import hosts, model
+from tests.simulation import deployment, hosts, model
 from tests.simulation.arguments import FLAG, arg, make_parser
 
-if TYPE_CHECKING:
-    from tests.simulation import controller
+Answer = tuple[int, str, str]
+# Where Juju says since when; nothing here depends on it.
+SINCE = "01 Jan 2026 00:00:00Z"
+CREATED = "2026-01-01T00:00:00Z"
+TIME = "2026-01-01 00:00:00 +0000 UTC"
+AGENT_LOST = "agent lost, see `juju debug-logs` or `juju show-status-log` for more information"
 
-WHEN = "2026-01-01T00:00:00Z"  # Where Juju says since when; nothing here depends on it.
 
-
-def run(simulated: controller.Controller, args: list[str]) -> tuple[int, str, str]:
+def run(running: deployment.Deployment, args: list[str]) -> Answer:
     """Run one juju command, and return its exit status, standard output and standard error.
 
     Raises:
@@ -27,178 +32,286 @@ def run(simulated: controller.Controller, args: list[str]) -> tuple[int, str, st
     if not args or args[0] not in _COMMANDS:
         raise model.RefusedError(f"the simulated juju has no command {' '.join(args)!r}")
     options = _COMMANDS[args[0]].parse_args(args[1:])
-    result = globals()[f"_{args[0].replace('-', '_')}"](simulated, options)
+    result = globals()[f"_{args[0].replace('-', '_')}"](running, options)
     return result if isinstance(result, tuple) else (0, result or "", "")
 
 
-def _add_model(simulated: controller.Controller, options: argparse.Namespace) -> None:
+def _add_model(running: deployment.Deployment, options: argparse.Namespace) -> None:
     pass
 
 
-def _set_model_constraints(simulated: controller.Controller, options: argparse.Namespace) -> None:
+def _set_model_constraints(running: deployment.Deployment, options: argparse.Namespace) -> None:
     pass
 
 
-def _models(simulated: controller.Controller, options: argparse.Namespace) -> None:
+def _models(running: deployment.Deployment, options: argparse.Namespace) -> None:
     pass
 
 
-def _destroy_model(simulated: controller.Controller, options: argparse.Namespace) -> None:
-    with simulated.juju.changed:
-        simulated.juju.units.clear()
-    for host in simulated.hosts.values():
+def _destroy_model(running: deployment.Deployment, options: argparse.Namespace) -> None:
+    with running.juju.changed:
+        running.juju.units.clear()
+    for host in running.hosts.values():
         host.stop()
 
 
-def _deploy(simulated: controller.Controller, options: argparse.Namespace) -> None:
-    _check_charm(simulated, options)
-    if options.app != simulated.juju.app:
-        raise model.RefusedError(f"the simulated model is for {simulated.juju.app}")
+def _deploy(running: deployment.Deployment, options: argparse.Namespace) -> None:
+    _check_charm(running, options)
+    if options.app != running.juju.app:
+        raise model.RefusedError(f"the simulated model is for {running.juju.app}")
     for _ in range(options.num_units):
-        simulated.hosts[simulated.add_unit().name].start()
+        running.start(running.add_unit())
 
 
-def _refresh(simulated: controller.Controller, options: argparse.Namespace) -> None:
-    _check_charm(simulated, options)
-    with simulated.juju.changed:
-        simulated.juju.charm_version += 1
-        simulated.juju.changed.notify_all()
-    if simulated.is_kubernetes:
-        threading.Thread(target=_roll, args=(simulated,), daemon=True).start()
+def _refresh(running: deployment.Deployment, options: argparse.Namespace) -> None:
+    _check_charm(running, options)
+    with running.juju.changed:
+        before = running.juju.charm_version
+        running.juju.refresh()
+        rolls = running.is_kubernetes and running.juju.charm_version != before
+    if rolls:
+        threading.Thread(target=_roll, args=(running,), daemon=True).start()
 
 
-def _roll(simulated: controller.Controller) -> None:
-    """Replace the pods of a stateful set, the highest ordinal first."""
-    for host in reversed(simulated.hosts.values()):
-        assert isinstance(host, hosts.Pod)
-        host.replace(simulated.packed)
+def _roll(running: deployment.Deployment) -> None:
+    """Replace the pods of a stateful set one by one, the highest ordinal first."""
+    with running.juju.clock.held():
+        for host in reversed(running.hosts.values()):
+            assert isinstance(host, hosts.Pod)
+            host.replace(running.packed)
 
 
-def _check_charm(simulated: controller.Controller, options: argparse.Namespace) -> None:
+def _check_charm(running: deployment.Deployment, options: argparse.Namespace) -> None:
     if not pathlib.Path(options.charm).is_file():
         raise model.RefusedError(f'no charm was found at "{options.charm}"')
     given = {resource.split("=")[0] for resource in options.resource}
-    if missing := set(simulated.metadata.get("resources", {})) - given:
+    if missing := set(running.metadata.get("resources", {})) - given:
         raise model.RefusedError(f"local charm missing OCI images for: {', '.join(missing)}")
 
 
-def _remove_unit(simulated: controller.Controller, options: argparse.Namespace) -> None:
-    if simulated.is_kubernetes:
-        raise model.RefusedError("k8s models only support --num-units")
-    with simulated.juju.changed:
-        _unit(simulated, options.unit).dying = True
-        simulated.juju.changed.notify_all()
+def _remove_unit(running: deployment.Deployment, options: argparse.Namespace) -> str:
+    if running.is_kubernetes:
+        raise model.RefusedError(
+            "k8s models do not support removing named units.\n"
+            "Instead specify an application with --num-units.\n",
+            status=2,
+        )
+    with running.juju.changed:
+        running.juju.remove(_unit(running, options.unit))
+    return f"will remove unit {options.unit}\n"
 
 
-def _config(simulated: controller.Controller, options: argparse.Namespace) -> None:
-    with simulated.juju.changed:
-        simulated.juju.config.update(pair.split("=", 1) for pair in options.pairs)
-        simulated.juju.config_version += 1
-        simulated.juju.changed.notify_all()
+def _config(running: deployment.Deployment, options: argparse.Namespace) -> None:
+    with running.juju.changed:
+        running.juju.configure(dict(pair.split("=", 1) for pair in options.pairs))
 
 
-def _debug_log(simulated: controller.Controller, options: argparse.Namespace) -> str:
-    return simulated.log.read_text() + "\n".join(simulated.juju.log)
+def _debug_log(running: deployment.Deployment, options: argparse.Namespace) -> str:
+    return running.log.read_text() + "\n".join(running.juju.log)
 
 
-def _secrets(simulated: controller.Controller, options: argparse.Namespace) -> str:
-    with simulated.juju.changed:
+def _secrets(running: deployment.Deployment, options: argparse.Namespace) -> str:
+    with running.juju.changed:
         listed = {
             secret.id: {
                 "revision": secret.latest,
-                "owner": simulated.juju.app,
+                **({} if secret.rotation == "never" else {"rotates": CREATED}),
+                "rotation": secret.rotation,
+                "owner": running.juju.app,
                 "label": secret.label,
-                "created": WHEN,
-                "updated": WHEN,
+                "created": CREATED,
+                "updated": CREATED,
             }
-            for secret in simulated.juju.secrets.values()
+            for secret in running.juju.secrets.values()
         }
     return json.dumps(listed)
 
 
-def _run(simulated: controller.Controller, options: argparse.Namespace) -> tuple[int, str, str]:
-    juju = simulated.juju
+def _run(running: deployment.Deployment, options: argparse.Namespace) -> Answer:
+    juju = running.juju
     with juju.changed:
-        unit = _unit(simulated, options.unit)
-        action = model.Action(str(len(juju.log) + len(juju.history) + 1), options.action)
-        unit.actions.append(action)
-        juju.changed.notify_all()
-        deadline = time.monotonic() + juju.timing.action
-        while action.status == "pending":
-            if time.monotonic() > deadline:
-                return 1, "", f"ERROR timed out waiting for results from: unit {unit.name}\n"
-            juju.changed.wait(0.2)
-    code = int(action.results["return-code"])
+        name = _leader(running, options.unit)
+        if name not in juju.units:
+            problem = f"Operation {juju.operations} failed to schedule any tasks"
+            reason = f'linking task to unit: getting unit UUID for "{name}"'
+            return 0, "", f'\n{problem}:\n{reason}: unit "{name}" not found\n'
+        if options.action not in running.actions:
+            reason = f'action "{options.action}" not defined for unit "{name}". (not found)'
+            return 1, "{}\n", f"ERROR {reason}\n"
+        operation, action = juju.enqueue(juju.units[name], options.action)
+        progress = (
+            f"Running operation {operation} with 1 task\n  - task {action.id} on "
+            f"unit-{name.replace('/', '-')}\n\nWaiting for task {action.id}...\n"
+        )
+        wait = juju.timing.action if options.wait is None else float(options.wait.rstrip("s"))
+        if not juju.clock.wait(wait, lambda: action.status != "pending"):
+            problem = f"ERROR timed out waiting for results from: unit {name}\n"
+            return 1, "{}\n", progress + problem
     task = {
         "id": action.id,
-        "unit": unit.name,
+        **({"message": action.message} if action.message else {}),
+        "results": action.results,
         "status": action.status,
-        "message": action.message,
-        "results": {**action.results, "return-code": code},
+        "timing": {"enqueued": TIME, "started": TIME},
+        "unit": name,
     }
-    stderr = f'ERROR the following task failed:\n - id "{action.id}"\n'
-    failed = action.status == "failed"
-    return int(failed), json.dumps({unit.name: task}), stderr if failed else ""
+    # An action that failed by action-fail, or at its commit, is no failure of the command.
+    code = action.results["return-code"]
+    return _failure(action.id, code, json.dumps({name: task}), progress)
 
 
-def _ssh(simulated: controller.Controller, options: argparse.Namespace) -> tuple[int, str, str]:
-    host = simulated.hosts[_unit(simulated, options.unit).name]
-    if simulated.juju.loses(" ".join(options.command)):
+def _exec(running: deployment.Deployment, options: argparse.Namespace) -> Answer:
+    """Run a command in the charm's folder, outside of any hook's context, once there is an agent."""
+    unit = _unit(running, options.unit)
+    host = running.hosts[unit.name]
+    wait = float((options.wait or "300s").rstrip("s"))
+    with running.juju.changed:
+        task = str(running.juju.operations + 1)
+        running.juju.operations += 2
+        if not running.juju.clock.wait(wait, lambda: unit.alive):
+            return 1, "{}\n", f"ERROR timed out waiting for results from: unit {unit.name}\n"
+    command = [arg for arg in options.command if arg != "--"]
+    # One argument is a script; several are one command.
+    script = command[0] if len(command) == 1 else shlex.join(command)
+    result = host.run("sh", "-c", 'cd "$1"; eval "$2"', "sh", host.charm_folder, script)
+    output = result.stdout
+    if options.format == "json":
+        printed = {"stdout": output} if output else {}
+        results = {"return-code": result.returncode, **printed}
+        timing = {"enqueued": TIME, "started": TIME}
+        answer = {"id": task, "results": results, "status": "completed", "timing": timing}
+        output = json.dumps({unit.name: {**answer, "unit": unit.name}})
+    return _failure(task, result.returncode, output, "")
+
+
+def _failure(task: str, code: object, output: str, progress: str) -> Answer:
+    if not code:
+        return 0, output, progress
+    problem = f'ERROR the following task failed:\n - id "{task}" with return code {code}\n\n'
+    return 1, output, f"{progress}{problem}use 'juju show-task' to inspect the failure\n\n"
+
+
+def _ssh(running: deployment.Deployment, options: argparse.Namespace) -> Answer:
+    unit = _unit(running, options.unit)
+    host = running.hosts[unit.name]
+    if running.juju.loses(" ".join(options.command)):
         return 0, "", ""
-    result = host.run(*options.command)
-    return result.returncode, result.stdout, ""
+    # The arguments are joined, and one shell takes them apart again.
+    container = {"container": options.container} if options.container else {}
+    result = host.run("sh", "-c", " ".join(options.command), **container)
+    failed = f"ERROR command terminated with exit code {result.returncode}\n"
+    return (1, result.stdout, failed) if result.returncode else (0, result.stdout, "")
 
 
-def _status(simulated: controller.Controller, options: argparse.Namespace) -> str:
-    juju = simulated.juju
+def _status(running: deployment.Deployment, options: argparse.Namespace) -> str:
+    juju = running.juju
     with juju.changed:
-        units = {unit.name: _unit_status(juju, unit) for unit in juju.units.values()}
-        current, message = juju.status or ("unknown", "")
+        units = list(juju.units.values())
+        shown = {unit.name: _unit_status(juju, unit) for unit in units}
+        base = {"name": "ubuntu", "channel": "24.04"}
         app = {
             "charm": f"local:{juju.app}-{juju.charm_version}",
+            "base": base,
             "charm-origin": "local",
             "charm-name": juju.app,
             "charm-rev": juju.charm_version,
+            **(_pods(juju) if juju.is_kubernetes else {}),
             "exposed": False,
-            "application-status": {"current": current, "message": message, "since": WHEN},
-            "units": units,
+            "life": "alive",
+            "application-status": _show(*(juju.status or ("unknown", ""))),
+            "relations": {
+                "peers": [
+                    {
+                        "related-application": juju.app,
+                        "interface": "peers",
+                        "scope": "global",
+                    }
+                ]
+            },
+            **({"units": shown} if units else {}),
+            **({"version": juju.workload_version} if juju.workload_version else {}),
+            "endpoint-bindings": {"": "alpha", "juju-info": "alpha", "peers": "alpha"},
         }
+        machines = {} if juju.is_kubernetes else {str(u.number): _machine(u, base) for u in units}
     status = {
         "model": {
             "name": "simulated",
-            "type": "caas" if simulated.is_kubernetes else "iaas",
+            "type": "caas" if juju.is_kubernetes else "iaas",
             "controller": "simulated",
             "cloud": "simulated",
-            "version": "3.6.9",
+            **({} if juju.is_kubernetes else {"region": "simulated"}),
+            "version": juju.release.version,
+            "model-status": _show("available", ""),
         },
-        "machines": {},
+        "machines": machines,
         "applications": {juju.app: app},
+        "storage": {},
+        "controller": {"timestamp": "00:00:00Z"},
     }
     return json.dumps(status)
 
 
-def _unit_status(juju: model.Model, unit: model.Unit) -> dict[str, object]:
-    current, message = unit.status if unit.retry_at is None else ("error", "hook failed")
-    status: dict[str, object] = {
-        "workload-status": {"current": current, "message": message, "since": WHEN},
-        "juju-status": {"current": unit.agent, "since": WHEN},
+def _show(current: str, message: str, **more: str) -> dict[str, str]:
+    said = {"message": message} if message else {}
+    return {"current": current, **said, "since": SINCE, **more}
+
+
+def _pods(juju: model.Model) -> dict[str, object]:
+    alive = [unit for unit in juju.units.values() if not unit.dying]
+    scale = {"scale": len(alive)} if alive else {}
+    return {**scale, "provider-id": model.UUID, "address": model.CLUSTER_IP}
+
+
+def _machine(unit: model.Unit, base: dict[str, str]) -> dict[str, object]:
+    name = f"juju-{unit.number}"
+    return {
+        "juju-status": {**_show("started", ""), "life": "alive"},
+        "hostname": name,
+        "dns-name": unit.address,
+        "ip-addresses": [unit.address],
+        "instance-id": name,
+        "machine-status": {"current": "running", "message": "Running", "life": "alive"},
+        "modification-status": {},
+        "base": base,
+        "network-interfaces": {},
+        "constraints": "arch=amd64",
+        "hardware": "arch=amd64 availability-zone=simulated virt-type=container",
     }
+
+
+def _unit_status(juju: model.Model, unit: model.Unit) -> dict[str, object]:
+    lost = unit.agent in ("lost", "stopped")
+    workload = unit.status if unit.failed is None else ("error", "hook failed")
+    if lost:
+        workload = ("unknown", AGENT_LOST)
+    message = "agent is not communicating with the server" if lost else ""
+    agent = _show("lost" if lost else unit.agent, message, version=juju.release.version)
+    if juju.is_kubernetes:
+        where = {"address": unit.address, "provider-id": unit.name.replace("/", "-")}
+    else:
+        where = {"machine": str(unit.number), "public-address": unit.address}
+    status: dict[str, object] = {"workload-status": _show(*workload), "juju-status": agent}
     if juju.is_shown_as_leader(unit):
         status["leader"] = True
-    if unit.charm != juju.charm_version:
+    if juju.release.shows_upgrading_from and unit.charm != juju.charm_version:
         status["upgrading-from"] = f"local:{juju.app}-{unit.charm}"
-    return status
+    return status | where
 
 
-def _unit(simulated: controller.Controller, name: str) -> model.Unit:
-    if name.endswith("/leader"):
-        name = str(simulated.juju.leader)
-    if name not in simulated.juju.units:
-        raise model.RefusedError(f'unit "{name}" not found')
-    return simulated.juju.units[name]
+def _unit(running: deployment.Deployment, name: str) -> model.Unit:
+    name = _leader(running, name)
+    if name not in running.juju.units:
+        raise model.RefusedError(f'getting unit "{name}": unit {name} not found')
+    return running.juju.units[name]
+
+
+def _leader(running: deployment.Deployment, name: str) -> str:
+    """Return a unit's name, of APP/leader too."""
+    return str(running.juju.leader) if name.endswith("/leader") else name
 
 
 _RESOURCE = arg("--resource", action="append", default=[])
+_COMMAND = arg("command", nargs=argparse.REMAINDER)
 _COMMANDS = {
     command: make_parser(f"the simulated juju {command}", arg("--model", "-m"), *options)
     for command, options in {
@@ -224,8 +337,9 @@ _COMMANDS = {
         ),
         "models": (),
         "secrets": (),
-        "run": (arg("unit"), arg("action")),
-        "ssh": (arg("--container"), arg("unit"), arg("command", nargs=argparse.REMAINDER)),
+        "run": (arg("--wait"), arg("unit"), arg("action")),
+        "exec": (arg("--wait"), arg("--unit", required=True), _COMMAND),
+        "ssh": (arg("--container"), arg("unit"), _COMMAND),
         "status": (),
     }.items()
 }

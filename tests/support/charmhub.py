@@ -90,6 +90,11 @@ def charmcraft(arguments: list[str]) -> None:
     release.add_argument("--revision", type=int, required=True)
     release.add_argument("--channel", required=True)
     release.add_argument("--resource", action="append", default=[])
+    promote = commands.add_parser("promote")
+    promote.add_argument("--name", required=True)
+    promote.add_argument("--from-channel", required=True)
+    promote.add_argument("--to-channel", required=True)
+    promote.add_argument("--yes", action="store_true", required=True)
     args = parser.parse_args(arguments)
 
     path = pathlib.Path(os.environ["CHARMHUB"])
@@ -110,6 +115,14 @@ def charmcraft(arguments: list[str]) -> None:
             sys.exit(f"charmcraft: no revision has a resource {args.resource}")
         state["images"].append(args.image)
         print(json.dumps({"revision": IMAGE_REVISION + len(state["images"]) - 1}))
+    elif args.command == "promote":
+        # Without a prompt, charmcraft takes channels with their track alone.
+        if not args.from_channel.startswith("latest/") or "/" not in args.to_channel:
+            sys.exit("charmcraft: Channels must be fully defined in non-interactive mode.")
+        source = args.from_channel.removeprefix("latest/")
+        found = [it for it in state["released"] if it["channel"] == source]
+        state["released"] += [{**it, "channel": args.to_channel} for it in found]
+        print(f"{len(found)} revisions promoted from {args.from_channel} to {args.to_channel}")
     else:
         resources = {name: int(it) for name, it in (pair.split(":") for pair in args.resource)}
         known = range(IMAGE_REVISION, IMAGE_REVISION + len(state["images"]))

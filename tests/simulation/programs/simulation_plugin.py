@@ -18,7 +18,7 @@ try:
 except ImportError:  # The tests are for jubilant, which calls nothing but the juju command.
     pytest_operator = None
 
-IDLE = 1.0  # Seconds; python-libjuju's default is 15.
+IDLE = 15.0  # Seconds; python-libjuju's default.
 
 
 def pytest_configure():
