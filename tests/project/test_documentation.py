@@ -8,12 +8,10 @@ import pathlib
 import re
 from xml.etree import ElementTree
 
-import pytest
 import yaml
 
-from tests.support import baking, matrix
+from tests.support import baking, matrix, parameters
 
-FUNCTIONAL = pytest.mark.parametrize("variant", matrix.functional(), ids=matrix.name)
 SVG = "{http://www.w3.org/2000/svg}"
 
 
@@ -59,7 +57,7 @@ def broken_links(project: pathlib.Path, documents: list[pathlib.Path]) -> list[s
     return broken
 
 
-@pytest.mark.parametrize("substrate", matrix.CHOICES["substrate"])
+@parameters.SUBSTRATES
 def test_contributing_matches_tox_ini_to_the_letter(baker: baking.Baker, substrate: str):
     charm = baker.bake({"substrate": substrate})
 
@@ -72,7 +70,7 @@ def test_the_templates_contributing_matches_tox_ini_to_the_letter():
     assert commands(document) == environments(matrix.TEMPLATE)
 
 
-@FUNCTIONAL
+@parameters.FUNCTIONAL
 def test_every_command_in_contributing_is_one_that_works(
     baker: baking.Baker, variant: matrix.Variant
 ):
@@ -91,7 +89,7 @@ def test_every_command_in_contributing_is_one_that_works(
     assert f"`tox -e integration -- {keep[variant['integration_tests']]}`" in document
 
 
-@FUNCTIONAL
+@parameters.FUNCTIONAL
 def test_the_readme_tells_every_action_option_and_status(
     baker: baking.Baker, variant: matrix.Variant
 ):
@@ -122,7 +120,7 @@ def test_the_readme_tells_every_action_option_and_status(
     }
 
 
-@FUNCTIONAL
+@parameters.FUNCTIONAL
 def test_no_link_between_the_charms_files_is_broken(baker: baking.Baker, variant: matrix.Variant):
     charm = baker.bake(variant)
 
@@ -176,7 +174,7 @@ def test_security_says_whom_to_tell(baker: baking.Baker):
     assert "security@example.com" in (charm / "SECURITY.md").read_text()
 
 
-@FUNCTIONAL
+@parameters.FUNCTIONAL
 def test_the_icon_is_what_charmhub_takes_and_is_packed(
     baker: baking.Baker, variant: matrix.Variant
 ):

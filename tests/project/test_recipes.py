@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pathlib
-import subprocess
 import sys
 
 import pytest
@@ -11,7 +10,7 @@ import yaml
 from charmcraft.models import project
 from craft_application.models import spread
 
-from tests.support import baking, matrix, recipes
+from tests.support import baking, command, matrix, parameters, recipes
 
 RECIPES = recipes.read((matrix.TEMPLATE / "docs" / "recipes.md").read_text())
 MACHINE_ALONE = {"Metrics and logs of a machine charm"}
@@ -46,13 +45,7 @@ CASES = [
 
 def tox(charm: pathlib.Path, *arguments: str) -> None:
     """Run a charm's tox, which installs what the recipe adds, and fail with what it says."""
-    result = subprocess.run(
-        [sys.executable, "-m", "tox", *arguments],
-        cwd=charm,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    result = command.run(sys.executable, "-m", "tox", *arguments, cwd=charm)
     assert result.returncode == 0, result.stdout
 
 
@@ -79,7 +72,7 @@ def test_a_recipe_works(tmp_path, recipe: str, substrate: str):
         )
 
 
-@pytest.mark.parametrize("substrate", matrix.CHOICES["substrate"])
+@parameters.SUBSTRATES
 def test_the_first_months_recipes_work_together(tmp_path, substrate: str):
     """tests/charm/test_growth.py tries each of them alone."""
     charm = baking.bake({"substrate": substrate, "integration_tests": "jubilant"}, tmp_path)
