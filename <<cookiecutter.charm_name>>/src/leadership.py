@@ -175,12 +175,13 @@ class Leadership:
 
     @property
     def _peers(self) -> ops.Relation | None:
-        """The peer relation, once Juju lets this unit read it.
+        """The peer relation, once Juju lets this unit use it.
 
-        Of two (https://github.com/juju/juju/issues/19631) every unit takes the newer.
+        From then on the unit's own databag has its address. Of two relations
+        (https://github.com/juju/juju/issues/19631) every unit takes the newer.
         """
         relations = sorted(self._model.relations[PEER_RELATION], key=lambda r: r.id, reverse=True)
-        return next((r for r in relations if _read(r, self._app) is not None), None)
+        return next((r for r in relations if _read(r, self._unit)), None)
 
     @property
     def _published(self) -> dict[str, str]:

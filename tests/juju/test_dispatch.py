@@ -87,10 +87,10 @@ def configuration(running: controller.Controller, unit: model.Unit) -> dict[str,
 def workload_runs(host: hosts.Host) -> bool:
     """Whether the workload's service is started, now and whenever the host starts."""
     if isinstance(host, hosts.Machine):
-        state = host.services()[SERVICE]
-        return bool(state["enabled"] and state["active"])
+        service = host.service(SERVICE)
+        return (service["UnitFileState"], service["ActiveState"]) == ("enabled", "active")
     assert isinstance(host, hosts.Pod)
-    return "workload  enabled  active" in host.workload_services()
+    return "workload enabled active" in host.workload_services()
 
 
 def edit(running: controller.Controller, unit: model.Unit, write: str) -> None:
@@ -244,7 +244,7 @@ def test_removal_leaves_nothing_on_the_machine(deployed: controller.Controller):
     assert isinstance(host, hosts.Machine)
     assert host.read(CONFIG_FILE) is None
     assert host.read(f"/etc/systemd/system/{SERVICE}.service") is None
-    assert not host.services().get(SERVICE, {}).get("active")
+    assert host.service(SERVICE)["ActiveState"] == "inactive"
 
 
 @ANY

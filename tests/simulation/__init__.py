@@ -10,8 +10,8 @@ deployment.py  the units on their hosts, and what is dispatched there
 jujucli.py     the part of the juju command that the generated integration tests use
 arguments.py   their arguments
 controller.py  answers the processes below over one socket
-programs/      what other processes run: the commands' client, the unit agent, systemctl
-place.py       a mount namespace, so that units don't share /etc
+programs/      what other processes run: the commands' client, the unit agent, systemd
+place.py       namespaces, so that units share neither /etc nor processes nor the network
 =============  ====================================================================================
 
 Real: the packed charm, its dispatch, its Python and virtual environment, files, Pebble and its

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import pathlib
-import shutil
 import socketserver
 import sys
 import threading
@@ -31,7 +30,8 @@ class Controller(deployment.Deployment):
     def __enter__(self) -> Controller:
         """Start answering."""
         hosts.install_programs(self.cli, ("juju",), "client.py")
-        self._server = _Server(str(self._run_folder / "socket"), self)
+        self._server = _Server(str(self.socket), self)
+        self.socket.chmod(0o666)
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
         return self
 
@@ -41,7 +41,8 @@ class Controller(deployment.Deployment):
             host.stop()
         self._server.shutdown()
         self._server.server_close()
-        shutil.rmtree(self._run_folder)
+        if not self._beside:
+            self._site.close()
         if self._server.errors:
             raise self._server.errors[0]
 
@@ -168,7 +169,7 @@ class Controller(deployment.Deployment):
     def _job(self, unit: model.Unit, hook: model.Hook) -> Mapping[str, object]:
         """Say what an agent is to dispatch."""
         unit.waiting = False
-        dispatch = str(self.hosts[unit.name].charm / "dispatch")
+        dispatch = f"{self.hosts[unit.name].charm_folder}/dispatch"
         return {"dispatch": dispatch, "environment": self._begin(unit, hook)}
 
     def _finish(self, question: Mapping[str, object]) -> Mapping[str, object]:

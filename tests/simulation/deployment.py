@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pathlib
-import tempfile
 import zipfile
 from collections.abc import Callable
 
@@ -20,10 +19,17 @@ class Deployment:
         packed: The charm.
         python: The interpreter that the charm runs on.
         juju: The model, which may be a faulty one.
+        beside: The deployment of another application, on whose machines this one's units are.
     """
 
     def __init__(
-        self, folder: pathlib.Path, packed: pathlib.Path, python: pathlib.Path, juju: model.Model
+        self,
+        folder: pathlib.Path,
+        packed: pathlib.Path,
+        python: pathlib.Path,
+        juju: model.Model,
+        *,
+        beside: Deployment | None = None,
     ):
         self.juju = juju
         self.hosts: dict[str, hosts.Host] = {}
@@ -37,14 +43,18 @@ class Deployment:
         }
         # What happens between the end of a hook that `dispatch` runs and its commit.
         self.before_commit: Callable[[], None] = lambda: None
-        self.log = folder / "juju.log"
         self._folder = folder
         self._python = python
         self._contexts: dict[str, hookcommands.Context] = {}
-        # The path of a socket is short, and that of a test's folder is not.
-        self._run_folder = pathlib.Path(tempfile.mkdtemp(prefix="juju-"))
+        self._beside = beside
+        self._site = beside._site if beside else hosts.Site()
+        self.socket = self._site.folder / f"{juju.app}.socket"
+        self.log = self._site.folder / f"{juju.app}.log"
+        # Agents and hooks may be another user's.
+        self.log.touch()
+        self.log.chmod(0o666)
         self.environment = {
-            "JUJU_SIMULATION_SOCKET": str(self._run_folder / "socket"),
+            "JUJU_SIMULATION_SOCKET": str(self.socket),
             "JUJU_SIMULATION_LOG": str(self.log),
         }
 
@@ -58,19 +68,24 @@ class Deployment:
         with self.juju.changed:
             unit = self.juju.add_unit()
         args = (
-            unit.name,
-            self._folder / unit.name.replace("/", "-"),
-            self._python,
-            self.environment,
-            self.juju.timing.lease / 9,
+            *(self._site, unit.name, unit.address),
+            *(self._folder / unit.name.replace("/", "-"), self._python, self.environment),
         )
         if self.is_kubernetes:
             pebble = hosts.find_pebble()
             assert pebble is not None
-            period = self.juju.timing.kubelet_period
-            host = hosts.Pod(*args, pebble=pebble, kubelet_period=period)
+            host = hosts.Pod(
+                *args,
+                model="simulated",
+                metadata=self.metadata,
+                pebble=pebble,
+                period=self.juju.timing.kubelet_period,
+            )
         else:
-            host = hosts.Machine(*args)
+            machines = list(self._beside.hosts.values()) if self._beside else []
+            machine = machines[unit.number] if machines else None
+            assert machine is None or isinstance(machine, hosts.Machine)
+            host = hosts.Machine(*args, beside=machine)
         host.install_charm(self.packed)
         self.hosts[unit.name] = host
         self.name_charm(unit)
@@ -94,20 +109,24 @@ class Deployment:
         """
         environment = self._begin(unit, hook)
         host = self.hosts[unit.name]
-        result = host.run("sh", "-c", 'cd "$1"; exec ./dispatch', "sh", host.charm,
+        result = host.run("sh", "-c", 'cd "$1"; exec ./dispatch', "sh", host.charm_folder,
                           environment=environment)  # fmt: skip
         context = self._contexts.pop(environment["JUJU_CONTEXT_ID"])
         self.before_commit()
         return context.finish(result.returncode), result.stdout
 
     def dispatch_all(self) -> None:
-        """Dispatch until no unit has anything left to run before time passes."""
-        units = list(self.juju.units.values())
-        while pending := next(
-            ((unit, hook) for unit in units if (hook := self.juju.due_hook(unit))), None
-        ):
+        """Dispatch until no unit that is there has anything left to run before time passes."""
+        while pending := next(filter(None, map(self._pending, self.juju.units.values())), None):
             succeeded, output = self.dispatch(*pending)
             assert succeeded, (pending[0].name, pending[1].name, output, self.juju.log)
+            for unit in list(self.juju.units.values()):
+                if unit.dying and self.juju.next_hook(unit) is None:
+                    self.juju.remove_unit(unit)
+
+    def _pending(self, unit: model.Unit) -> tuple[model.Unit, model.Hook] | None:
+        hook = None if unit.agent == "lost" else self.juju.due_hook(unit)
+        return (unit, hook) if hook else None
 
     def _begin(self, unit: model.Unit, hook: model.Hook) -> dict[str, str]:
         """Make a context, and return the environment that the charm is dispatched in."""
@@ -117,8 +136,8 @@ class Deployment:
         return {
             **host.environment,
             "JUJU_CONTEXT_ID": context.id,
-            "CHARM_DIR": str(host.charm),
-            "JUJU_CHARM_DIR": str(host.charm),
+            "CHARM_DIR": host.charm_folder,
+            "JUJU_CHARM_DIR": host.charm_folder,
             "JUJU_DISPATCH_PATH": f"{'actions' if hook.action else 'hooks'}/{hook.name}",
             "JUJU_HOOK_NAME": "" if hook.action else hook.name,
             "JUJU_MODEL_NAME": "simulated",

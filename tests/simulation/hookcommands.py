@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import pathlib
 import re
 
 from tests.simulation import model
@@ -39,6 +38,7 @@ class Context:
         self._unit_settings: dict[str, str] = {}
         self._new_secrets: dict[str, model.Secret] = {}
         self._contents: dict[str, dict[str, str]] = {}
+        self._rotations: dict[str, str] = {}
         self._refreshed: set[str] = set()
         self._removals: list[tuple[str, int]] = []
         self._results: dict[str, str] = {}
@@ -110,6 +110,8 @@ class Context:
             # pendingTrackLatest: a refresh after the change moves on with it.
             if id_ in self._refreshed:
                 self._model.secrets[id_].tracked[self.unit.name] = self._model.secrets[id_].latest
+        for id_, rotation in self._rotations.items():
+            self._model.secrets[id_].rotation = rotation
         for id_, revision in self._removals:
             if id_ in self._model.secrets:
                 self._model.secrets[id_].revisions.pop(revision, None)
@@ -132,7 +134,8 @@ class Context:
                 raise model.RefusedError(
                     self._say(release.lost_content, id=id_, revision=revision)
                 )
-        for doing, secrets in (("updating", self._contents), ("removing", self._removals)):
+        updated = self._contents | self._rotations
+        for doing, secrets in (("updating", updated), ("removing", self._removals)):
             if secrets and not leads:
                 raise model.RefusedError(f"{doing} secrets: {self._say(release.not_leader)}")
 
@@ -299,9 +302,12 @@ class Context:
         if id_ in self._new_secrets:
             self._new_secrets[id_].revisions[1] = content
             return
+        if options.rotate:
+            self._rotations[id_] = options.rotate
         secret = self._model.secrets.get(id_)
         # The leader's agent knows a checksum, and drops what changes nothing.
-        if not (self._leads() and secret and secret.revisions[secret.latest] == content):
+        known = self._leads() and secret and secret.revisions[secret.latest] == content
+        if content and not known:
             self._contents[id_] = content
 
     def _secret_remove(self, options: argparse.Namespace, stdin: str) -> None:
@@ -342,10 +348,10 @@ def _bare_id(id_: str) -> str:
 def _read_content(pairs: list[str]) -> dict[str, str]:
     content = {}
     for pair in pairs:
-        key, file = pair.split("#file=", 1)
+        key, value = pair.split("=", 1)
         if not KEY.fullmatch(key):
             raise model.RefusedError(f'key "{key}" not valid', status=2)
-        content[key] = pathlib.Path(file).read_text()
+        content[key] = value
     return content
 
 
@@ -376,7 +382,7 @@ _PARSERS = {
         ),
         "secret-get": (*_SECRET, arg("--refresh", **FLAG), arg("--peek", **FLAG)),
         "secret-info-get": _SECRET,
-        "secret-set": (_OWNER, arg("id"), _CONTENT),
+        "secret-set": (arg("--rotate"), _OWNER, arg("id"), _CONTENT),
         "secret-remove": (arg("id"), arg("--revision", type=int)),
         "action-get": (arg("key", nargs="?"),),
         "action-set": (arg("pairs", nargs="*"),),

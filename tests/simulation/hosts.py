@@ -2,28 +2,40 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
+import http.client
 import json
 import os
 import pathlib
 import re
 import shutil
-import signal
+import socket
 import subprocess
-import sys
+import tempfile
 import threading
 import time
+import uuid
 from collections.abc import Mapping
 
 from tests.simulation import hookcommands, place
 from tests.support import packing
 
 NO_PEBBLE = "no Pebble: neither `pebble` on PATH nor in Go's bin folder, where .ci/run puts it"
-PROGRAMS = pathlib.Path(__file__).parent / "programs"
-# The interpreter itself, since a virtual environment's takes longer to start.
-PYTHON = pathlib.Path(sys.executable).resolve()
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+JUJU = "/var/lib/juju"
+# The user of charms that ask for `charm-user: non-root`, and the group that owns a pod's volume:
+# JujuUserID and JujuFSGroupID of Juju's internal/provider/kubernetes/constants.
+CHARM_USER: place.User = (170, 170)
+ROOT: place.User = (0, 0)
+VOLUME_GROUP = 170
+# Of the kubelet and of a charm container's checks, in periods of the kubelet's probes, which are
+# 5 seconds on Juju.
+CHECK_PERIODS = 2
+CHECK_THRESHOLD = 3
+LIVENESS_FAILURES = 3
+BACK_OFF_PERIODS = 2
+CRASH_PERIODS = 12  # A second crash within these backs off.
+GRACE = 30.0  # Seconds that a pod gets to end.
 
 
 def find_pebble() -> str | None:
@@ -49,259 +61,499 @@ def _pebble_in(path: str) -> str | None:
 def install_programs(folder: pathlib.Path, names: tuple[str, ...], program: str) -> None:
     """Install one program under some names."""
     folder.mkdir(parents=True, exist_ok=True)
-    source = (PROGRAMS / program).read_text()
+    source = (place.PROGRAMS / program).read_text()
     for name in names:
-        (folder / name).write_text(f"#!{PYTHON} -IS\n{source}")
+        (folder / name).write_text(f"#!{place.PYTHON} -IS\n{source}")
         (folder / name).chmod(0o755)
 
 
+class Site:
+    """What all hosts of a model share: a network, names, and a folder with Juju's socket.
+
+    The folder has the same short path on all of them, whatever TMPDIR says: the path of a socket
+    is short.
+    """
+
+    def __init__(self):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="juju-", dir="/tmp"))
+        self.folder.chmod(0o755)
+        self.network = place.Network()
+        self._pods: dict[Pod, None] = {}  # In the order in which they came.
+
+    def close(self) -> None:
+        """Kill all processes of the hosts, and forget the rest."""
+        self.network.close()
+        shutil.rmtree(self.folder)
+
+    def announce(self, pod: Pod) -> None:
+        """Let the pod's name resolve in all pods."""
+        self._pods[pod] = None
+        self._write_hosts()
+
+    def withdraw(self, pod: Pod) -> None:
+        """Let the pod's name resolve no more."""
+        self._pods.pop(pod, None)
+        self._write_hosts()
+
+    def _write_hosts(self) -> None:
+        names = "".join(f"{pod.address}\t{' '.join(pod.names)}\n" for pod in self._pods)
+        for pod in self._pods:
+            own = f"127.0.0.1\tlocalhost\n{pod.address}\t{pod.names[-1]}\t{pod.hostname}\n"
+            pod.write_hosts(own + names)
+
+
 class Host:
-    """A place in which one unit's charm, agent and workload run."""
+    """What one unit's charm, agent and workload run on.
+
+    Args:
+        site: What it shares with other hosts.
+        unit: The unit.
+        address: Its address in the site's network.
+        folder: Where its files are.
+        python: The interpreter that the charm runs on.
+        environment: Variables of agent, hooks and commands.
+    """
 
     def __init__(
         self,
+        site: Site,
         unit: str,
+        address: str,
         folder: pathlib.Path,
         python: pathlib.Path,
         environment: Mapping[str, str],
-        heartbeat: float,
     ):
-        self.charm = folder / "charm"
-        self._unit = unit
+        self.unit = unit
+        self.address = address
+        self._site = site
         self._folder = folder
-        self._heartbeat = heartbeat
-        self._bin = folder / "bin"
-        self._etc = place.make_etc(folder / "etc")
-        self._processes: list[subprocess.Popen[bytes]] = []
-        install_programs(self._bin, hookcommands.COMMANDS, "client.py")
-        shutil.copy(PROGRAMS / "juju-log", self._bin)
-        (self._bin / "python3").symlink_to(python)
-        self.environment = {**environment, "PATH": f"{self._bin}:{SYSTEM_PATH}"}
+        self._python = python
+        self._name = f"unit-{unit.replace('/', '-')}"
+        self._number = int(unit.rsplit("/", 1)[-1])
+        self.environment = {**environment, "PATH": f"{JUJU}/tools/{self._name}:{SYSTEM_PATH}"}
+
+    @property
+    def charm(self) -> pathlib.Path:
+        """The folder of the charm, on this machine."""
+        return self._juju / "agents" / self._name / "charm"
+
+    @property
+    def charm_folder(self) -> str:
+        """The folder of the charm, on the host."""
+        return f"{JUJU}/agents/{self._name}/charm"
 
     def install_charm(self, packed: pathlib.Path) -> None:
         """Unpack a charm over what is there, as an upgrade does."""
         packing.unpack(packed, self.charm)
 
     def start(self) -> None:
-        """Start the workload's surroundings and the agent."""
+        """Start the host with the unit's agent."""
         raise NotImplementedError
 
     def stop(self) -> None:
-        """Kill all processes of this unit."""
-        for process in self._processes:
-            _kill(process)
-        self._processes.clear()
+        """Kill all processes of the host."""
+        raise NotImplementedError
 
     def run(
         self, *args: str | pathlib.Path, environment: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
         """Run a command where the charm runs."""
-        return subprocess.run(
-            place.command(self._private, *args, dies_with_parent=False),
-            env={**(environment or self.environment)},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+        raise NotImplementedError
 
     def read(self, path: str) -> str | None:
         """Read a file of the workload's, if it is there."""
-        file = self._workload_root / path.lstrip("/")
+        file = self._workload.root / path.lstrip("/")
         return file.read_text() if file.exists() else None
 
     def mode(self, path: str) -> int:
         """Return the permissions of a file of the workload's."""
-        return (self._workload_root / path.lstrip("/")).stat().st_mode & 0o7777
+        return (self._workload.root / path.lstrip("/")).stat().st_mode & 0o7777
+
+    @functools.cached_property
+    def _network(self) -> int:
+        return self._site.network.add_host(self.address)
 
     @property
-    def _private(self) -> dict[str, pathlib.Path]:
-        return {"/etc": self._etc}
+    def _juju(self) -> pathlib.Path:
+        """What is Juju's folder on the host."""
+        raise NotImplementedError
 
     @property
-    def _workload_root(self) -> pathlib.Path:
-        return self._folder
+    def _workload(self) -> place.Container:
+        """What the workload runs in."""
+        raise NotImplementedError
 
-    @property
-    def _agent(self) -> list[str | pathlib.Path]:
-        return [PYTHON, "-S", PROGRAMS / "agent.py", self._unit, str(self._heartbeat)]
+    def _install_tools(self, *programs: tuple[str, str]) -> None:
+        """Install the hook commands, the agent, the charm's Python and more programs."""
+        tools = self._juju / "tools" / self._name
+        install_programs(tools, hookcommands.COMMANDS, "client.py")
+        for name, program in (("agent", "agent.py"), *programs):
+            install_programs(tools, (name,), program)
+        shutil.copy(place.PROGRAMS / "juju-log", tools)
+        (tools / "python3").symlink_to(self._python)
 
-    def _spawn(
-        self,
-        private: Mapping[str, pathlib.Path],
-        *args: str | pathlib.Path,
-        environment: Mapping[str, str],
-        log: str,
-    ) -> subprocess.Popen[bytes]:
-        with (self._folder / log).open("ab") as output:
-            process = subprocess.Popen(
-                place.command(private, *args),
-                env={**environment},
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-            )
-        self._processes.append(process)
-        return process
+    def _private(self, folder: pathlib.Path) -> dict[str, pathlib.Path]:
+        """Return what is private on every host: where charms and services write."""
+        if not (folder / "etc").exists():
+            place.make_etc(folder / "etc")
+        for name in ("run", "tmp"):
+            (folder / name).mkdir(exist_ok=True)
+        (folder / "tmp").chmod(0o1777)
+        private = {f"/{name}": folder / name for name in ("etc", "run", "tmp")}
+        # Any user of the host may run these, wherever this machine has them.
+        for prefix in {self._python.parents[1], place.PYTHON.parents[1]} - {pathlib.Path("/usr")}:
+            private[str(prefix)] = prefix
+        return private | {str(self._site.folder): self._site.folder}
 
 
 class Machine(Host):
-    """A machine, whose systemctl is a stand-in."""
+    """A machine, whose systemd is a stand-in that runs real services.
 
-    def __init__(self, *args, **kwargs):
+    Args:
+        beside: The machine that this is in truth, with a unit of another application on it.
+    """
+
+    def __init__(self, *args, beside: Machine | None = None, **kwargs):
         super().__init__(*args, **kwargs)
-        (self._etc / "systemd" / "system").mkdir(parents=True)
-        install_programs(self._bin, ("systemctl",), "systemctl.py")
+        self._beside = beside
+        self._container: place.Container | None = None
+        self._install_tools(("systemctl", "systemctl.py"), ("systemd", "systemd.py"))
+        sudo = self._juju / "tools" / self._name / "sudo"
+        sudo.write_text('#!/bin/sh\nexec "$@"\n')
+        sudo.chmod(0o755)
 
     def start(self) -> None:
-        """Start the agent."""
-        self._spawn(self._private, *self._agent, environment=self.environment, log="agent.log")
+        """Start the machine and the agent, which is a service as on Juju's machines."""
+        service = f"jujud-machine-{self._number}"
+        if self._beside is not None:
+            service = f"jujud-{self._name}"
+        variables = "".join(f'Environment="{k}={v}"\n' for k, v in self.environment.items())
+        unit = self._boot().root / "etc/systemd/system" / f"{service}.service"
+        unit.write_text(
+            f"[Service]\nExecStart={JUJU}/tools/{self._name}/agent {self.unit}\n{variables}"
+            "[Install]\nWantedBy=multi-user.target\n"
+        )
+        result = self.run("systemctl", "enable", "--now", service)
+        assert result.returncode == 0, result.stdout
 
-    def services(self) -> dict[str, dict[str, object]]:
-        """Return what systemctl noted of each service."""
-        notes = json.loads(self.read("/etc/systemd/system/systemctl.json") or "{}")
-        return {name: state for name, state in notes.items() if name != "known"}
+    def stop(self) -> None:
+        """Kill all processes of the machine."""
+        if self._container:
+            self._container.kill()
+            self._container = None
+
+    def run(
+        self, *args: str | pathlib.Path, environment: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command on the machine, which is started without the agent if it isn't yet."""
+        return self._boot().run(*args, environment=environment or self.environment)
+
+    def service(self, name: str) -> dict[str, str]:
+        """Return the properties of a service that systemctl shows."""
+        lines = self.run("systemctl", "show", name).stdout.splitlines()
+        return dict(line.split("=", 1) for line in lines)
+
+    @property
+    def _juju(self) -> pathlib.Path:
+        return self._beside._juju if self._beside else self._folder / "juju"
+
+    @property
+    def _workload(self) -> place.Container:
+        return self._boot()
+
+    def _boot(self) -> place.Container:
+        if self._beside:
+            return self._beside._boot()
+        if self._container is None:
+            private = self._private(self._folder) | {JUJU: self._juju}
+            (self._folder / "etc" / "systemd" / "system").mkdir(parents=True, exist_ok=True)
+            self._container = place.Container(
+                self._site.network,
+                self._network,
+                private,
+                f"{JUJU}/tools/{self._name}/systemd",
+                environment={"PATH": SYSTEM_PATH},
+                log=self._folder / "machine.log",
+                hostname=f"juju-{self._number}",
+            )
+            assert self.run("systemctl", "is-system-running").returncode == 0
+        return self._container
 
 
 class Pod(Host):
-    """A pod, whose containers run a real Pebble each, and what the kubelet does about it."""
+    """A pod, whose containers run a real Pebble each, and what the kubelet does about it.
 
-    def __init__(self, *args, pebble: str, kubelet_period: float, **kwargs):
+    Args:
+        model: The model's name.
+        metadata: The charm's.
+        pebble: Pebble's file.
+        period: How often the kubelet probes, in real seconds.
+    """
+
+    def __init__(
+        self,
+        *args,
+        model: str,
+        metadata: Mapping[str, object],
+        pebble: str,
+        period: float,
+        **kwargs,
+    ):
         super().__init__(*args, **kwargs)
-        self._pebble = pebble
-        self._period = kubelet_period
-        # Of both containers, like the volumes that Juju mounts into them.
-        self._shared = self._folder / "shared"
-        self._workload_etc = place.make_etc(self._folder / "workload" / "etc")
-        # Where the charm container's Pebble is; on Juju that is its default, in /var/lib.
-        self.environment["PEBBLE"] = "/charm/container-agent"
-        self._charm_container: subprocess.Popen[bytes] | None = None
+        app = self.unit.split("/")[0]
+        self.hostname = f"{app}-{self._number}"
+        name = f"{self.hostname}.{app}-endpoints"
+        domains = ("", f".{model}", f".{model}.svc", f".{model}.svc.cluster.local")
+        # By which the headless service APP-endpoints knows it, whether it is ready or not.
+        self.names = [f"{name}{domain}" for domain in domains]
+        self._pebble = pathlib.Path(pebble).resolve()
+        self._period = period
+        self._users = {
+            "charm": CHARM_USER if metadata.get("charm-user") == "non-root" else ROOT,
+            "workload": _workload_user(metadata),
+        }
+        self._containers: dict[str, place.Container] = {}
+        self._healths: dict[str, bool] = {}
+        self._kubelet: list[threading.Thread] = []
         self._stopped = threading.Event()
+        self._prepare()
 
     def start(self) -> None:
-        """Start both containers and the kubelet's probe."""
-        self.start_workload()
+        """Start both containers with the agent, and the kubelet."""
         self._write_agent_layer()
-        self._start_charm_container()
         self._stopped = threading.Event()
-        threading.Thread(target=self._probe, args=(self._stopped,), daemon=True).start()
+        self._site.announce(self)
+        for name in ("workload", "charm"):
+            self._start_container(name)
+            thread = threading.Thread(target=self._keep, args=(name, self._stopped), daemon=True)
+            self._kubelet.append(thread)
+            thread.start()
+
+    def stop(self) -> None:
+        """Kill all processes of the pod."""
+        self._stop_kubelet()
+        for container in self._containers.values():
+            container.kill()
+        self._containers.clear()
+        self._site.withdraw(self)
+
+    def replace(self, packed: pathlib.Path) -> None:
+        """Replace the pod as a refresh does, and wait until the new one is ready.
+
+        The workload is gone before the charm has its stop hook; nothing on the disks is kept.
+        """
+        self._stop_kubelet()
+        for name in ("workload", "charm"):
+            if name in self._containers:
+                self._containers.pop(name).terminate(GRACE)
+        shutil.rmtree(self._folder)
+        self._prepare()
+        self.install_charm(packed)
+        self.start()
+        while not (self.is_ready or self._stopped.wait(0.05)):
+            pass
+
+    def kill(self, container: str) -> None:
+        """Kill a container, as if it had crashed."""
+        self._containers[container].kill()
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the containers' probes say that the pod is ready."""
+        return self._healths == {"charm": True, "workload": True}
+
+    def run(
+        self,
+        *args: str | pathlib.Path,
+        environment: Mapping[str, str] | None = None,
+        container: str = "charm",
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command in a container, which is started without the agent if it isn't yet."""
+        environment = environment or self._environment(container)
+        user = self._users[container]
+        return self._container(container).run(*args, environment=environment, user=user)
+
+    def install_charm(self, packed: pathlib.Path) -> None:
+        """Unpack a charm over what is there; it is its user's."""
+        super().install_charm(packed)
+        if os.geteuid() == 0:
+            for path in (self.charm, *self.charm.rglob("*")):
+                os.chown(path, *self._users["charm"], follow_symlinks=False)
+
+    def start_workload(self) -> None:
+        """Start the workload container alone."""
+        self._start_container("workload")
 
     def wait_for_workload(self) -> None:
         """Wait until the workload container's Pebble answers."""
-        deadline = time.monotonic() + 30
-        while (result := self._ask_workload("services")).returncode:
+        deadline = time.monotonic() + 60
+        while not self._ask_pebble("workload", "/v1/system-info"):
             if time.monotonic() > deadline:
-                raise TimeoutError(result.stdout)
-            time.sleep(0.1)
+                raise TimeoutError("the workload's Pebble doesn't answer")
+            time.sleep(0.02)
 
     def workload_services(self) -> str:
-        """Return what the workload container's Pebble says of its services, blanks squeezed."""
-        return re.sub(r" {2,}", "  ", self._ask_workload("services").stdout)
+        """Return what the workload's Pebble says of its services, with one blank in between."""
+        result = self.run("/charm/bin/pebble", "services", "--abs-time", container="workload")
+        return re.sub(" +", " ", result.stdout)
 
-    def _ask_workload(self, *args: str) -> subprocess.CompletedProcess[str]:
-        socket = "/charm/containers/workload/pebble.socket"
-        environment = {**self.environment, "PEBBLE_SOCKET": socket}
-        return self.run("/charm/bin/pebble", *args, environment=environment)
+    def write_hosts(self, text: str) -> None:
+        """Write /etc/hosts in both containers."""
+        for name in ("charm", "workload"):
+            new = self._folder / name / "etc" / "hosts.new"
+            new.write_text(text)
+            new.replace(new.with_name("hosts"))
 
-    def start_workload(self) -> None:
-        """Start the workload container."""
-        socket = self._shared / "containers" / "workload" / "pebble.socket"
-        socket.parent.mkdir(parents=True, exist_ok=True)
-        (self._shared / "bin").mkdir(exist_ok=True)
-        if not (self._shared / "bin" / "pebble").exists():
-            (self._shared / "bin" / "pebble").symlink_to(self._pebble)
-        self._spawn(
-            {"/etc": self._workload_etc, "/charm": self._shared},
-            *("/charm/bin/pebble", "run", "--create-dirs", "--hold"),
-            environment={
-                "PATH": SYSTEM_PATH,
-                "PEBBLE": "/charm/workload-pebble",
-                "PEBBLE_SOCKET": "/charm/containers/workload/pebble.socket",
-            },
-            log="workload.log",
+    @property
+    def _juju(self) -> pathlib.Path:
+        return self._volume / "juju"
+
+    @property
+    def _volume(self) -> pathlib.Path:
+        """What both containers share, in parts, and what survives their restarts."""
+        return self._folder / "volume"
+
+    @property
+    def _workload(self) -> place.Container:
+        return self._container("workload")
+
+    def _prepare(self) -> None:
+        for folder in ("juju", "pebble", "containers/workload"):
+            (self._volume / folder).mkdir(parents=True)
+            (self._volume / folder).chmod(0o2777)
+            if os.geteuid() == 0:
+                os.chown(self._volume / folder, 0, VOLUME_GROUP)
+        for name in ("charm", "workload"):
+            place.make_etc(self._folder / name / "etc")
+        # So that the charm's user may tell the workload's Pebble what to do, who may be another.
+        identity = {"access": "admin", "local": {"user-id": self._users["charm"][0]}}
+        identities = {"identities": {"juju": identity}}
+        # JSON is YAML.
+        (self._volume / "identities.yaml").write_text(json.dumps(identities))
+        self._install_tools()
+        # An agent sees by its absence that the pod is new.
+        self.environment["JUJU_K8S_POD_UUID"] = str(uuid.uuid4())
+
+    def _container(self, name: str) -> place.Container:
+        if name not in self._containers:
+            self._start_container(name)
+        return self._containers[name]
+
+    def _environment(self, container: str) -> dict[str, str]:
+        if container == "charm":
+            return self.environment
+        # As in Juju's internal/provider/kubernetes/application.
+        return {
+            "PATH": SYSTEM_PATH,
+            "JUJU_CONTAINER_NAME": container,
+            "PEBBLE": "/charm/container/pebble",
+            "PEBBLE_COPY_ONCE": "/var/lib/pebble/default",
+            "PEBBLE_SOCKET": "/charm/container/pebble.socket",
+        }
+
+    def _start_container(self, name: str) -> None:
+        volume, args = self._volume, ("/charm/bin/pebble", "run")
+        if name == "charm":
+            private = {
+                "/charm/containers": volume / "containers",
+                "/var/lib/pebble/default": volume / "pebble",
+                JUJU: self._juju,
+            }
+        else:
+            private = {
+                "/charm/container": volume / "containers" / name,
+                "/charm/etc/pebble/identities.yaml": volume / "identities.yaml",
+            }
+            args = (*args, "--create-dirs", "--hold", "--identities", list(private)[1])
+        self._containers[name] = place.Container(
+            self._site.network,
+            self._network,
+            {**self._private(self._folder / name), "/charm/bin/pebble": self._pebble, **private},
+            *args,
+            environment=self._environment(name),
+            # Not in the folder, so that a replaced pod's is kept.
+            log=self._folder.with_name(f"{self.hostname}-{name}.log"),
+            hostname=self.hostname,
+            user=(*self._users[name], VOLUME_GROUP),
         )
 
-    def stop(self) -> None:
-        """Kill all processes of this unit, and the probe."""
-        self._stopped.set()
-        super().stop()
-
-    def replace(self, packed: pathlib.Path) -> None:
-        """Replace the pod as a refresh does: nothing on its disks is kept."""
-        self.stop()
-        for folder in (self.charm, self._shared, self._workload_etc):
-            shutil.rmtree(folder)
-        place.make_etc(self._workload_etc)
-        self.install_charm(packed)
-        self.start()
-
-    @property
-    def _private(self) -> dict[str, pathlib.Path]:
-        return {"/etc": self._etc, "/charm": self._shared}
-
-    @property
-    def _workload_root(self) -> pathlib.Path:
-        return self._folder / "workload"
-
     def _write_agent_layer(self) -> None:
-        """Configure the agent as Juju does in a charm container.
-
-        Juju probes it over HTTP; here a process id is enough.
-        """
-        command = " ".join(str(arg) for arg in self._agent)
+        """Configure the agent as `containeragent init` does, but for the checks' periods."""
+        url = "http://localhost:65301"
+        check = {
+            "override": "replace",
+            "period": f"{CHECK_PERIODS * self._period}s",
+            "timeout": f"{0.9 * CHECK_PERIODS * self._period}s",
+            "threshold": CHECK_THRESHOLD,
+        }
         layer = {
             "services": {
                 "container-agent": {
                     "override": "replace",
-                    "command": command,
+                    "command": f"{JUJU}/tools/{self._name}/agent {self.unit}",
                     "startup": "enabled",
-                    "on-failure": "restart",
+                    "on-success": "ignore",
+                    "on-failure": "shutdown",
+                    "kill-delay": "30m",
+                    "environment": {"HTTP_PROBE_PORT": "65301"},
                 }
             },
             "checks": {
-                "liveness": {
-                    "override": "replace",
-                    "level": "alive",
-                    "period": f"{self._period}s",
-                    "timeout": f"{0.9 * self._period}s",
-                    "threshold": 3,
-                    "exec": {"command": "sh -c 'kill -0 $(cat /charm/agent.pid)'"},
-                }
+                "liveness": {**check, "level": "alive", "http": {"url": f"{url}/liveness"}},
+                "readiness": {**check, "level": "ready", "http": {"url": f"{url}/readiness"}},
             },
         }
-        layers = self._shared / "container-agent" / "layers"
-        layers.mkdir(parents=True, exist_ok=True)
-        # JSON is YAML.
+        layers = self._volume / "pebble" / "layers"
+        layers.mkdir(exist_ok=True)
         (layers / "001-container-agent.yaml").write_text(json.dumps(layer))
 
-    def _start_charm_container(self) -> None:
-        self._charm_container = self._spawn(
-            self._private,
-            *("/charm/bin/pebble", "run", "--create-dirs"),
-            environment=self.environment,
-            log="charm.log",
-        )
+    def _stop_kubelet(self) -> None:
+        self._stopped.set()
+        for thread in self._kubelet:
+            thread.join()
+        self._kubelet.clear()
+        self._healths.clear()
 
-    def _probe(self, stopped: threading.Event) -> None:
-        """Restart the charm container after two failed probes, as the kubelet does."""
-        failures = 0
+    def _keep(self, name: str, stopped: threading.Event) -> None:
+        """Probe a container, and start it anew if it has ended or isn't alive, as kubelet does."""
+        failures, crashed_at = 0, -CRASH_PERIODS * self._period
         while not stopped.wait(self._period):
-            result = self.run("/charm/bin/pebble", "health", "--level=alive")
-            failures = failures + 1 if "unhealthy" in result.stdout else 0
-            if failures == 2 and not stopped.is_set():
-                assert self._charm_container is not None
-                _kill(self._charm_container)
-                self._start_charm_container()
-                failures = 0
+            container = self._containers[name]
+            if not container.has_ended:
+                alive = self._ask_pebble(name, "/v1/health?level=alive")
+                self._healths[name] = self._ask_pebble(name, "/v1/health?level=ready")
+                failures = 0 if alive else failures + 1
+                if failures < LIVENESS_FAILURES:
+                    continue
+                container.kill()
+            self._healths[name], failures = False, 0
+            if time.monotonic() - crashed_at < CRASH_PERIODS * self._period:
+                stopped.wait(BACK_OFF_PERIODS * self._period)
+            crashed_at = time.monotonic()
+            if not stopped.is_set():
+                self._start_container(name)
+
+    def _ask_pebble(self, container: str, path: str) -> bool:
+        """Ask a container's Pebble something, and return whether it says that all is well."""
+        folders = {"charm": "pebble", "workload": "containers/workload"}
+        name = {"charm": ".pebble.socket", "workload": "pebble.socket"}[container]
+        connection = http.client.HTTPConnection("localhost", timeout=10)
+        connection.sock = socket.socket(socket.AF_UNIX)
+        connection.sock.settimeout(10)
+        # The path of the socket itself may be too long.
+        folder = os.open(self._volume / folders[container], os.O_PATH)
+        try:
+            connection.sock.connect(f"/proc/self/fd/{folder}/{name}")
+            connection.request("GET", path)
+            return connection.getresponse().status == 200
+        except OSError:
+            return False
+        finally:
+            connection.close()
+            os.close(folder)
 
 
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    """Kill what runs in a place with all that it started, and wait for it.
-
-    The child of unshare is the first process of its namespace, so all others die with it.
-    """
-    children = pathlib.Path(f"/proc/{process.pid}/task/{process.pid}/children")
-    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-        for child in children.read_text().split():
-            os.kill(int(child), signal.SIGKILL)
-    process.wait()
+def _workload_user(metadata: Mapping[str, object]) -> place.User:
+    containers = metadata["containers"]
+    assert isinstance(containers, dict)
+    return containers["workload"].get("uid", 0), containers["workload"].get("gid", 0)

@@ -161,12 +161,27 @@ def _run(running: deployment.Deployment, options: argparse.Namespace) -> Answer:
 
 
 def _exec(running: deployment.Deployment, options: argparse.Namespace) -> Answer:
-    """Run a command in the charm's folder, outside of any hook's context."""
+    """Run a command in the charm's folder, outside of any hook's context, once there is an agent."""
     unit = _unit(running, options.unit)
     host = running.hosts[unit.name]
-    command = shlex.join(options.command)
-    result = host.run("sh", "-c", 'cd "$1"; eval "$2"', "sh", host.charm, command)
-    return _failure("1", result.returncode, result.stdout, "")
+    wait = float((options.wait or "300s").rstrip("s"))
+    with running.juju.changed:
+        task = str(running.juju.operations + 1)
+        running.juju.operations += 2
+        if not running.juju.clock.wait(wait, lambda: unit.alive):
+            return 1, "{}\n", f"ERROR timed out waiting for results from: unit {unit.name}\n"
+    command = [arg for arg in options.command if arg != "--"]
+    # One argument is a script; several are one command.
+    script = command[0] if len(command) == 1 else shlex.join(command)
+    result = host.run("sh", "-c", 'cd "$1"; eval "$2"', "sh", host.charm_folder, script)
+    output = result.stdout
+    if options.format == "json":
+        printed = {"stdout": output} if output else {}
+        results = {"return-code": result.returncode, **printed}
+        timing = {"enqueued": TIME, "started": TIME}
+        answer = {"id": task, "results": results, "status": "completed", "timing": timing}
+        output = json.dumps({unit.name: {**answer, "unit": unit.name}})
+    return _failure(task, result.returncode, output, "")
 
 
 def _failure(task: str, code: object, output: str, progress: str) -> Answer:
@@ -182,7 +197,8 @@ def _ssh(running: deployment.Deployment, options: argparse.Namespace) -> Answer:
     if running.juju.loses(" ".join(options.command)):
         return 0, "", ""
     # The arguments are joined, and one shell takes them apart again.
-    result = host.run("sh", "-c", " ".join(options.command))
+    container = {"container": options.container} if options.container else {}
+    result = host.run("sh", "-c", " ".join(options.command), **container)
     failed = f"ERROR command terminated with exit code {result.returncode}\n"
     return (1, result.stdout, failed) if result.returncode else (0, result.stdout, "")
 
@@ -322,7 +338,7 @@ _COMMANDS = {
         "models": (),
         "secrets": (),
         "run": (arg("--wait"), arg("unit"), arg("action")),
-        "exec": (arg("--unit", required=True), _COMMAND),
+        "exec": (arg("--wait"), arg("--unit", required=True), _COMMAND),
         "ssh": (arg("--container"), arg("unit"), _COMMAND),
         "status": (),
     }.items()

@@ -12,7 +12,7 @@ from tests.simulation import clock, releases
 
 RELATION = "peers:0"
 UUID = "cdac5656-2423-4388-8f30-41854b4cca7d"
-CLUSTER_IP = "127.0.200.1"  # Of the Kubernetes service that bears the application's name.
+CLUSTER_IP = "10.1.200.1"  # Of the Kubernetes service that bears the application's name.
 # Hooks that Juju skips if the unit leads no longer when they are about to run, as it does on
 # another try (runner/operation/runhook.go, branch 3.6, line 77).
 LEADERS_HOOKS = ("leader-elected", "secret-remove", "secret-rotate")
@@ -186,8 +186,8 @@ class Model:
         """Add a unit and return it: one number higher, or on Kubernetes the next ordinal."""
         number = len(self.units) if self.is_kubernetes else self._numbers
         self._numbers += 1
-        # A loopback address of its own.
-        address = f"127.0.{1 + number // 250}.{1 + number % 250}"
+        # Its own, in the network of place.py.
+        address = f"10.0.{number // 250}.{1 + number % 250}"
         unit = Unit(f"{self.app}/{number}", address, charm=self.charm_version)
         ingress = CLUSTER_IP if self.is_kubernetes else address
         unit.databag = {"egress-subnets": f"{ingress}/32"}

@@ -1,62 +1,193 @@
-"""Give processes a place of their own: a mount namespace in which some folders are private.
+"""Containers of this machine's own making: namespaces, with some folders that are private.
 
-Charms write to absolute paths such as /etc, and units that share this machine must not share
-those. Everything else is this machine's.
+Charms write to absolute paths such as /etc and listen on ports, and units that share this machine
+must not share those, nor process ids. Everything else is this machine's.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import json
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
+import sys
 from collections.abc import Mapping
 
-# A tmpfs over /mnt becomes the root folder, so that private folders need not exist outside.
-_SCRIPT = """
-set -eu
-mount -t tmpfs tmpfs /mnt
-private=" "
-for argument; do
-    [ "$argument" = -- ] && break
-    private="$private$argument "
-done
-for folder in /*/; do
-    folder="${folder%/}"
-    case "$private/mnt " in *" $folder "*) continue;; esac
-    if [ -L "$folder" ]; then
-        cp -P "$folder" "/mnt$folder"
-    else
-        mkdir "/mnt$folder"
-        mount --rbind "$folder" "/mnt$folder"
-    fi
-done
-while [ "$1" != -- ]; do
-    mkdir "/mnt$1"
-    mount --bind "$2" "/mnt$1"
-    shift 2
-done
-shift
-exec chroot /mnt "$@"
-"""
+PROGRAMS = pathlib.Path(__file__).parent / "programs"
+# The interpreter itself, since a virtual environment's takes longer to start.
+PYTHON = pathlib.Path(sys.executable).resolve()
 # What programs want of /etc to start at all.
 _ETC = ("group", "hosts", "ld.so.cache", "localtime", "nsswitch.conf", "passwd")
+User = tuple[int, ...]  # The user's id, its group's, and those of more groups.
 
 
-def command(
-    private: Mapping[str, pathlib.Path], *args: str | pathlib.Path, dies_with_parent: bool = True
-) -> list[str]:
-    """Return the command that runs a command in a place of its own.
+class Network:
+    """What joins the hosts of one model, and nothing else; all processes of theirs end with it.
+
+    They do so even if this process is killed.
+    """
+
+    def __init__(self):
+        namespaces = ["--net", "--pid", "--fork", "--kill-child"]
+        self._process = subprocess.Popen(
+            [*_unshare(), *namespaces, PYTHON, "-IS", PROGRAMS / "network.py"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        assert self._process.stdout
+        self._pid = _read_pid(self._process.stdout.readline())
+        self._hosts: list[subprocess.Popen[bytes]] = []
+        self.containers: list[Container] = []
+
+    def add_host(self, address: str) -> int:
+        """Add the network of a host, with its own loopback interface and an address.
+
+        Returns:
+            The id of a process that is in it for as long as this network is there.
+        """
+        enter = ["nsenter", f"--target={self._pid}", *USER, "--net", "--pid"]
+        # As this machine counts processes, which `$$` doesn't.
+        script = "read pid rest < /proc/self/stat; echo $pid; exec sleep infinity"
+        process = subprocess.Popen(
+            [*enter, "unshare", "--net", "sh", "-c", script], stdout=subprocess.PIPE
+        )
+        self._hosts.append(process)
+        assert process.stdout
+        pid = _read_pid(process.stdout.readline())
+        cable = f"host{len(self._hosts)}"
+        self._configure(
+            self._pid,
+            f"link add {cable} type veth peer name eth0 netns {pid}",
+            f"link set {cable} master hosts up",
+        )
+        self._configure(
+            pid, f"addr add {address}/16 dev eth0", "link set eth0 up", "link set lo up"
+        )
+        return pid
+
+    def close(self) -> None:
+        """Kill every process in the network, and wait until they have ended."""
+        self._process.communicate()
+        for container in self.containers:
+            container.kill()
+        for process in self._hosts:
+            process.communicate()
+
+    def _configure(self, pid: int, *lines: str) -> None:
+        """Run `ip` in the network of a process."""
+        subprocess.run(
+            ["nsenter", f"--target={pid}", *USER, "--net", "ip", "-batch", "-"],
+            input="\n".join(lines),
+            text=True,
+            check=True,
+        )
+
+
+class Container:
+    """A process, and whatever else is run beside it, with private folders and process ids.
+
+    Args:
+        network: What joins its host to others.
+        host: A process in the host's network.
+        private: The folder or file that appears at each of these paths.
+        args: The command of its first process; the container ends with it.
+        environment: The command's environment.
+        log: The file that it writes to.
+        hostname: The container's name.
+        user: Who runs the command, if not root. Where this is not root, this user does.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        host: int,
+        private: Mapping[str, str | pathlib.Path],
+        *args: str | pathlib.Path,
+        environment: Mapping[str, str],
+        log: pathlib.Path,
+        hostname: str,
+        user: User | None = None,
+    ):
+        read, write = os.pipe()
+        enter = ["nsenter", f"--target={host}", *USER, "--net", "--pid"]
+        namespaces = ["--mount", "--uts", "--pid", "--fork", "--kill-child"]
+        settings = {"first": True, "hostname": hostname, "user": user, "ready": write}
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(
+                [*enter, "unshare", *namespaces, *_confine(private, **settings), *args],
+                env={**environment},
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                pass_fds=[write],
+            )
+        network.containers.append(self)
+        os.close(write)
+        with open(read, "rb") as ready:
+            # By now all is mounted, or the log says why not.
+            self._pid = _read_pid(ready.readline(), log)
+
+    @property
+    def root(self) -> pathlib.Path:
+        """The container's root folder, as long as it runs."""
+        return pathlib.Path(f"/proc/{self._pid}/root")
+
+    def run(
+        self,
+        *args: str | pathlib.Path,
+        environment: Mapping[str, str],
+        user: User | None = None,
+        stderr: int = subprocess.STDOUT,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command in the container."""
+        namespaces = ["--mount", "--uts", "--net", "--pid", "--root", "--wd"]
+        # Into a user namespace comes nobody but its root.
+        become = _setpriv(user) if user and not USER else []
+        return subprocess.run(
+            ["nsenter", f"--target={self._pid}", *USER, *namespaces, *become, *map(str, args)],
+            env={**environment},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
+        )
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether its first process has ended, and all others with it."""
+        return self._process.poll() is not None
+
+    def terminate(self, grace: float) -> None:
+        """Ask the first process to end, and kill all processes if it doesn't in some seconds."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self._pid, signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(grace)
+        self.kill()
+
+    def kill(self) -> None:
+        """Kill all processes, and wait until they have ended."""
+        # The process id is not another's before this process has been waited for.
+        if self._process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._pid, signal.SIGKILL)
+            self._process.wait()
+
+
+def command(private: Mapping[str, str | pathlib.Path], *args: str | pathlib.Path) -> list[str]:
+    """Return the command that runs a command with private folders, and ends all that it started.
 
     Args:
         private: The folder that appears at each of these paths.
         args: The command to run.
-        dies_with_parent: Whether killing the process kills all that it started, too.
     """
-    binds = [str(item) for pair in private.items() for item in pair]
-    processes = ["--pid", "--kill-child"] if dies_with_parent else []
-    return [*_unshare(), *processes, "sh", "-c", _SCRIPT, "sh", *binds, "--", *map(str, args)]
+    settings = {"first": True, "hostname": None, "user": None, "ready": None}
+    namespaces = ["--mount", "--pid", "--kill-child"]
+    return [*_unshare(), *namespaces, *_confine(private, **settings), *map(str, args)]
 
 
 def make_etc(folder: pathlib.Path) -> pathlib.Path:
@@ -73,11 +204,38 @@ def make_etc(folder: pathlib.Path) -> pathlib.Path:
 
 @functools.cache
 def problem() -> str | None:
-    """Say why this machine can't give processes a place of their own, or return None."""
-    result = subprocess.run(command({}, "true"), capture_output=True, text=True)
-    return f"no private mount namespace: {result.stderr}" if result.returncode else None
+    """Say why this machine can't give processes namespaces of their own, or return None."""
+    network = ["--net", "ip", "link", "add", "host", "type", "veth"]
+    for args in ([*_unshare(), *network], command({}, "true")):
+        result = subprocess.run(args, capture_output=True, text=True)
+        if result.returncode:
+            return f"no private namespaces: {result.stderr}"
+    return None
+
+
+# Root of a user namespace is who started it, so the containers' processes enter that too.
+USER = () if os.geteuid() == 0 else ("--user", "--preserve-credentials")
 
 
 def _unshare() -> list[str]:
-    user = [] if os.geteuid() == 0 else ["--map-root-user"]
-    return ["unshare", *user, "--mount", "--propagation", "private"]
+    user = ["--user", "--map-root-user"] if USER else []
+    return ["unshare", *user, "--propagation", "private"]
+
+
+def _confine(private: Mapping[str, str | pathlib.Path], **settings: object) -> list[str]:
+    settings["private"] = {path: str(source) for path, source in private.items()}
+    return [str(PYTHON), "-IS", str(PROGRAMS / "confine.py"), json.dumps(settings)]
+
+
+def _setpriv(user: User) -> list[str]:
+    groups = ",".join(map(str, user[2:]))
+    return [
+        *("setpriv", f"--reuid={user[0]}", f"--regid={user[1]}"),
+        f"--groups={groups}" if groups else "--clear-groups",
+    ]
+
+
+def _read_pid(answer: bytes, log: pathlib.Path | None = None) -> int:
+    if not answer:
+        raise RuntimeError(f"no private namespaces: {log.read_text() if log else 'see above'}")
+    return int(answer)

@@ -10,7 +10,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from tests.simulation import controller, hosts, model
+from tests.simulation import controller, hosts, model, place
 from tests.support import baking, matrix, packing
 
 
@@ -70,7 +70,7 @@ class Suite:
         plugins = ("-p", "simulation_plugin", "-p", "clock_plugin")
         args = [*plugins, f"--junitxml={report}", *(["-k", only] if only else [])]
         # The plugin's folder is all that tox is told beside what its user may say.
-        path = f"{self._project / 'src'}:{hosts.PROGRAMS}"
+        path = f"{self._project / 'src'}:{place.PROGRAMS}"
         with controller.Controller(self._folder / "units", self._packed, python, juju) as running:
             result = subprocess.run(
                 [

@@ -6,10 +6,11 @@ import functools
 import itertools
 import json
 import pathlib
-import re
 import sys
 from collections.abc import Iterator
 from typing import cast
+
+import answer_rules
 
 TEMPLATE = pathlib.Path(__file__).parents[2]
 CONTEXT: dict[str, object] = json.loads((TEMPLATE / "cookiecutter.json").read_text())
@@ -18,8 +19,8 @@ CHOICES: dict[str, list[str]] = {
     for key, value in CONTEXT.items()
     if isinstance(value, list) and not key.startswith("_")
 }
-# The Python that each base carries, by base.
-PYTHONS = dict(re.findall(r"'(ubuntu@[0-9.]+)': '([0-9.]+)'", str(CONTEXT["__python"])))
+# The Python that each base carries.
+PYTHONS = cast("dict[str, str]", CONTEXT["_pythons"])
 # Juju's snap channels that a harness's integration tests run on.
 JUJU_CHANNELS = cast("dict[str, list[str]]", CONTEXT["_juju_channels"])
 # Choices that change what the charm does or how it is tested; each combination runs its own tox.
@@ -35,8 +36,8 @@ def product(*questions: str) -> Iterator[Variant]:
 
 
 def is_refused(variant: Variant) -> bool:
-    """Whether the hook refuses the combination; tests/answers/test_refusals.py compares."""
-    return variant["integration_tests"] == "pytest-operator" and variant["base"] == "ubuntu@26.04"
+    """Whether the template refuses the combination."""
+    return answer_rules.combination_problem(variant) is not None
 
 
 def name(variant: Variant) -> str:

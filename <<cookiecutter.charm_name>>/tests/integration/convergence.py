@@ -1,7 +1,7 @@
 # Copyright << cookiecutter.copyright_year >> << cookiecutter.author >>
 # See LICENSE file for licensing details.
 
-"""What the units say of their leader, and whether they agree: no Juju in here."""
+"""What Juju and the units say, and whether it is what it should be: no Juju in here."""
 
 from __future__ import annotations
 
@@ -10,11 +10,23 @@ from collections.abc import Iterable, Mapping
 
 
 @dataclasses.dataclass(frozen=True)
+class Unit:
+    """What juju status says of a unit."""
+
+    name: str
+    leads: bool
+    status: str
+    message: str
+    agent: str
+
+
+@dataclasses.dataclass(frozen=True)
 class View:
-    """What one unit answered to show-leadership."""
+    """What a unit answered to show-leadership."""
 
     unit: str
     leader: str
+    address: str
     is_leader: bool
     fingerprint: str
     configured: bool
@@ -29,19 +41,53 @@ class View:
         return cls(
             unit=unit,
             leader=str(results["leader"]),
+            address=str(results["leader-address"]),
             is_leader=str(results["is-leader"]) == "true",
             fingerprint=str(results["credentials-fingerprint"]),
             configured=str(results["workload-configured"]) == "true",
         )
 
 
-def only_leader(leads: Mapping[str, bool]) -> str | None:
+class LastingErrors:
+    """Tells a unit that stays in error from one that recovers.
+
+    A unit recovers when Juju repeats its hook, or Kubernetes restarts its container after a while.
+
+    Args:
+        patience: For how many seconds a unit may be in error.
+    """
+
+    def __init__(self, patience: float):
+        self._patience = patience
+        self._since: dict[str, float] = {}
+
+    def find(self, units: Iterable[Unit], now: float) -> list[str]:
+        """Say, a line each, which units have been in error for too long."""
+        broken = {unit.name: unit for unit in units if unit.status == "error"}
+        self._since = {name: self._since.get(name, now) for name in broken}
+        return [
+            f"{name} has been in error for {now - since:.0f} s: {broken[name].message}"
+            for name, since in self._since.items()
+            if now - since > self._patience
+        ]
+
+
+def only_leader(units: Iterable[Unit]) -> str | None:
     """Return the unit that leads, or None while there is none or more than one."""
-    leaders = [unit for unit, is_leader in leads.items() if is_leader]
+    leaders = [unit.name for unit in units if unit.leads]
     return leaders[0] if len(leaders) == 1 else None
 
 
-def problems(views: Iterable[View], leader: str) -> list[str]:
+def not_settled(units: Iterable[Unit]) -> list[str]:
+    """Say, a line each, which units aren't active with nothing left to do."""
+    return [
+        f"{unit.name} is {unit.status}, {unit.agent}: {unit.message}"
+        for unit in units
+        if (unit.status, unit.agent) != ("active", "idle")
+    ]
+
+
+def not_in_line(views: Iterable[View], leader: str) -> list[str]:
     """Say, a line each, how the units are not yet in line with their leader.
 
     Args:
@@ -49,8 +95,8 @@ def problems(views: Iterable[View], leader: str) -> list[str]:
         leader: The unit that Juju says leads.
 
     Returns:
-        No lines if every unit names the leader, only the leader takes itself for it, and every
-        workload is configured with the leader and the same credentials.
+        No lines if every unit names the leader and one address of it, only the leader takes
+        itself for it, and every workload is configured with the same credentials.
     """
     views = list(views)
     found = [] if views else ["no unit answered"]
@@ -60,11 +106,14 @@ def problems(views: Iterable[View], leader: str) -> list[str]:
         if view.is_leader != (view.unit == leader):
             verb = "takes" if view.is_leader else "doesn't take"
             found.append(f"{view.unit} {verb} itself for the leader")
+        if not view.address:
+            found.append(f"{view.unit} has no address of the leader")
         if not view.fingerprint:
             found.append(f"{view.unit} has no credentials")
         if not view.configured:
             found.append(f"{view.unit} has not configured its workload")
-    if len({view.fingerprint for view in views}) > 1:
-        held = ", ".join(f"{view.unit}: {view.fingerprint}" for view in views)
-        found.append(f"the units hold different credentials ({held})")
+    for what in ("address", "fingerprint"):
+        held = {view.unit: getattr(view, what) for view in views}
+        if len(set(held.values())) > 1:
+            found.append(f"the units differ in {what}: {held}")
     return found

@@ -14,8 +14,8 @@ import subprocess
 import sys
 import threading
 
-CHARM_CONTAINER = pathlib.Path("/charm")
-CONTAINERS = CHARM_CONTAINER / "containers"
+CONTAINERS = pathlib.Path("/charm/containers")
+JUJU = pathlib.Path("/var/lib/juju")
 stop = threading.Event()
 
 
@@ -25,8 +25,9 @@ def main(unit: str) -> None:
     new_pod = False
     if CONTAINERS.is_dir():
         # What is in here is as old as the pod.
-        new_pod = not (CHARM_CONTAINER / "agent.pid").exists()
-        (CHARM_CONTAINER / "agent.pid").write_text(str(os.getpid()))
+        new_pod = not (JUJU / "agent.pid").exists()
+        (JUJU / "agent.pid").write_text(str(os.getpid()))
+        threading.Thread(target=answer_probes, daemon=True).start()
     with socket.socket(socket.AF_UNIX) as presence:
         ask({"ask": "started", "unit": unit, "new_pod": new_pod}, presence)
         while not stop.is_set():
@@ -54,6 +55,16 @@ def ask(question: dict[str, object], connection: socket.socket | None = None) ->
     finally:
         if connection is None:
             used.close()
+
+
+def answer_probes() -> None:
+    """Tell Pebble's checks that the agent is there."""
+    with socket.create_server(("localhost", int(os.environ["HTTP_PROBE_PORT"]))) as server:
+        while True:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(4096)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 
 
 def dispatch(job: dict[str, object]) -> None:

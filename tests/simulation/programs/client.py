@@ -9,13 +9,22 @@ import os
 import sys
 
 
+def read(argument: str) -> str:
+    """Read the file of a secret's KEY#file=PATH, which the simulation can't."""
+    key, separator, path = argument.partition("#file=")
+    if not separator:
+        return argument
+    with open(path) as file:
+        return f"{key}={file.read()}"
+
+
 def main() -> None:
     """Run one command."""
     command = os.path.basename(sys.argv[0])
     # relation-set reads its settings from here; nothing else reads standard input.
     stdin = sys.stdin.read() if "-" in sys.argv and command == "relation-set" else ""
     context = os.environ.get("JUJU_CONTEXT_ID", "")
-    question = "\0".join([context, command, stdin, *sys.argv[1:]])
+    question = "\0".join([context, command, stdin, *map(read, sys.argv[1:])])
     connection = _socket.socket(_socket.AF_UNIX)
     connection.connect(os.environ["JUJU_SIMULATION_SOCKET"])
     data = question.encode()

@@ -1,0 +1,366 @@
+"""Is the packed charm right after what only a model can play: lost events, late commits?
+
+The cases share a deployment of each substrate, since each dispatch takes its time. Each of them
+begins and ends with units that are all in line with one leader.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from tests.simulation import controller, hosts, model
+from tests.support import baking, matrix, packing
+
+APP = baking.CHARM_NAME
+FILES = {
+    "machine": f"/etc/{APP}-workload/workload.json",
+    "kubernetes": f"/tmp/{APP}-workload/workload.json",
+}
+SUBSTRATES = ("machine", "kubernetes")
+
+
+@pytest.fixture(scope="module", params=SUBSTRATES)
+def running(
+    request: pytest.FixtureRequest,
+    packer: packing.Packer,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[controller.Controller]:
+    """Return three units of a substrate, which are in line with their leader."""
+    if request.param == "kubernetes" and not hosts.find_pebble():
+        pytest.skip(hosts.NO_PEBBLE)
+    variant = next(v for v in matrix.functional() if v["substrate"] == request.param)
+    folder = tmp_path_factory.mktemp(request.param)
+    python = packing.python(variant["base"])
+    with controller.Controller(folder, packer.pack(variant), python, model.Model(APP)) as deployed:
+        for _ in range(3):
+            add(deployed)
+        deployed.dispatch_all()
+        yield deployed
+
+
+@pytest.fixture
+def juju(running: controller.Controller) -> Iterator[model.Model]:
+    """Return the model, and check before and after a case that all is well."""
+    check(running)
+    (secret,) = running.juju.secrets
+    timing = running.juju.timing
+    yield running.juju
+    running.before_commit = lambda: None
+    running.juju.timing, running.juju.departs, running.juju.breaks_peers = timing, True, None
+    while len(running.juju.units) < 3:
+        add(running)
+    running.dispatch_all()
+    check(running)
+    assert set(running.juju.secrets) == {secret}
+
+
+def add(running: controller.Controller) -> model.Unit:
+    """Add a unit, and start what it runs on but for its agent."""
+    unit = running.add_unit()
+    host = running.hosts[unit.name]
+    if isinstance(host, hosts.Pod):
+        host.start_workload()
+        host.wait_for_workload()
+        unit.boots = {"workload": f"boot of {unit.name}"}
+    running.juju.claim(unit)
+    return unit
+
+
+def leader(juju: model.Model) -> model.Unit:
+    """Return the unit that leads."""
+    return juju.units[str(juju.leader)]
+
+
+def followers(juju: model.Model) -> list[model.Unit]:
+    """Return the units that don't lead."""
+    return [unit for unit in juju.units.values() if not juju.is_leader(unit)]
+
+
+def settings(running: controller.Controller, unit: model.Unit) -> dict[str, object]:
+    """Read what the unit's workload is told."""
+    text = running.hosts[unit.name].read(
+        FILES["kubernetes" if running.is_kubernetes else "machine"]
+    )
+    return json.loads(text or "{}")
+
+
+def check(running: controller.Controller) -> None:
+    """Check that one leader is followed by all, with the newest credentials."""
+    juju = running.juju
+    (secret,) = juju.secrets.values()
+    content = secret.revisions[secret.latest]
+    assert juju.databag["leader"] == juju.leader
+    assert secret.id in juju.databag["credentials-id"]
+    assert juju.status == ("active", "")
+    assert set(secret.revisions) == {secret.latest}
+    for unit in juju.units.values():
+        told = settings(running, unit)
+        assert unit.status == ("active", ""), unit.name
+        assert told["leader"] == juju.leader, unit.name
+        assert told["leads"] == juju.is_leader(unit), unit.name
+        assert {key: told[key] for key in content} == content, unit.name
+
+
+def depose(running: controller.Controller) -> model.Unit:
+    """Let the leader's lease end while its agent is away, and return the next leader.
+
+    The next one runs all its hooks, and the others theirs.
+    """
+    juju = running.juju
+    old, new = leader(juju), followers(juju)[0]
+    juju.agent_lost(old)
+    juju.clock.advance(juju.timing.lease)
+    juju.claim(new)
+    before, running.before_commit = running.before_commit, lambda: None
+    running.dispatch_all()
+    running.before_commit = before
+    return new
+
+
+def act(running: controller.Controller, unit: model.Unit, name: str) -> model.Action:
+    """Run an action."""
+    _, action = running.juju.enqueue(unit, name)
+    hook = running.juju.next_hook(unit)
+    assert hook is not None and hook.action is action
+    running.dispatch(unit, hook)
+    return action
+
+
+def test_departed_never_arrives_and_the_removed_leader_stays_listed(
+    running: controller.Controller, juju: model.Model
+):
+    """https://github.com/juju/juju/issues/23326, at each scale-down on Kubernetes too."""
+    juju.departs = False
+    old, new = leader(juju), followers(juju)[0]
+
+    juju.remove(old)
+    running.dispatch_all()
+    juju.claim(new)
+    running.dispatch_all()
+
+    assert old.name not in juju.units
+    assert all(old.name in unit.peers for unit in juju.units.values())
+    check(running)
+
+
+@pytest.mark.parametrize("breaks", [True, False])
+def test_a_leader_that_goes_leaves_the_applications_status_alone(
+    running: controller.Controller, juju: model.Model, breaks: bool
+):
+    """It leads in its last hooks, peers-relation-broken among them or not."""
+    juju.breaks_peers = breaks
+    old, new = leader(juju), followers(juju)[0]
+    statuses, databag = set(), dict(juju.databag)
+
+    juju.remove(old)
+    while (hook := juju.next_hook(old)) is not None:
+        assert running.dispatch(old, hook)[0], juju.log
+        statuses.add(juju.status)
+    juju.remove_unit(old)
+    kept = dict(juju.databag)
+    juju.claim(new)
+    running.dispatch_all()
+
+    ran = [hook for unit, hook in juju.history if unit == old.name]
+    assert (ran[-3] == "peers-relation-broken") == breaks
+    assert ran[-2:] == ["stop", "remove"]
+    assert statuses == {("active", "")}
+    assert kept == databag
+    check(running)
+
+
+def test_secret_changed_comes_late(running: controller.Controller, juju: model.Model):
+    """Until then the followers go on with what they have."""
+    juju.timing = model.Timing(secret_changed=8)
+    (secret,) = juju.secrets.values()
+    old = secret.revisions[secret.latest]["password"]
+
+    rotated = act(running, leader(juju), "rotate-credentials")
+    running.dispatch_all()
+    meanwhile = [settings(running, unit)["password"] for unit in followers(juju)]
+    statuses = {unit.status for unit in juju.units.values()}
+    juju.clock.advance(8)
+    running.dispatch_all()
+
+    assert rotated.status == "completed"
+    assert meanwhile == [old, old]
+    assert statuses == {("active", "")}
+    check(running)
+
+
+def test_an_agent_freezes_in_a_hook_until_another_unit_leads(
+    running: controller.Controller, juju: model.Model
+):
+    """Nothing of what the hook wrote is committed, and the unit follows."""
+    old = leader(juju)
+    (secret,) = juju.secrets.values()
+    revisions, began = dict(secret.revisions), juju.clock.now
+    due = {"JUJU_SECRET_ID": f"secret:{secret.id}", "JUJU_SECRET_LABEL": secret.label}
+
+    running.before_commit = lambda: (depose(running), None)[1]
+    succeeded, _ = running.dispatch(old, model.Hook("secret-rotate", due))
+    running.before_commit = lambda: None
+    taken = juju.clock.now - began
+    juju.agent_found(old)
+    juju.clock.advance(juju.timing.retry)
+    running.dispatch_all()
+
+    assert not succeeded
+    assert secret.revisions == revisions
+    if running.is_kubernetes:
+        # Kubernetes goes on refusing the content for minutes.
+        assert "is forbidden" in juju.log[-1]
+        assert taken >= juju.timing.lease + juju.timing.late_commit
+    else:
+        assert "is not allowed to manage this secret" in juju.log[-1]
+    assert juju.leader != old.name
+    check(running)
+
+
+def test_a_rotation_is_refused_at_its_commit(running: controller.Controller, juju: model.Model):
+    """Though the action returned 0, the password that its workload took is stored nowhere."""
+    old = leader(juju)
+    (secret,) = juju.secrets.values()
+    revisions = dict(secret.revisions)
+
+    running.before_commit = lambda: (depose(running), None)[1]
+    action = act(running, old, "rotate-credentials")
+    running.before_commit = lambda: None
+    juju.agent_found(old)
+    running.dispatch_all()
+
+    assert (action.status, action.results["return-code"]) == ("failed", 0)
+    assert action.message == "committing requested changes failed"
+    assert secret.revisions == revisions
+    check(running)
+
+
+def test_a_lost_unit_comes_back_after_a_rotation(
+    running: controller.Controller, juju: model.Model
+):
+    """Its revision is kept for as long as it is away."""
+    lost = followers(juju)[0]
+    (secret,) = juju.secrets.values()
+    before = secret.latest
+    juju.agent_lost(lost)
+
+    act(running, leader(juju), "rotate-credentials")
+    running.dispatch_all()
+    meanwhile = set(secret.revisions)
+    juju.agent_found(lost)
+    running.dispatch_all()
+
+    assert meanwhile == {before, before + 1}
+    check(running)
+
+
+@pytest.mark.parametrize("skipped", ["install", "peers-relation-created", "start"])
+def test_a_hook_of_a_new_unit_is_skipped(
+    running: controller.Controller, juju: model.Model, skipped: str
+):
+    """As after ``juju resolved --no-retry``."""
+    juju.remove(max(followers(juju), key=lambda unit: unit.number))
+    running.dispatch_all()
+    unit = add(running)
+    while (hook := juju.next_hook(unit)) is not None and hook.name != skipped:
+        running.dispatch(unit, hook)
+    assert hook is not None
+    unit.failed = hook
+
+    juju.skip(unit)
+    running.dispatch_all()
+
+    assert (unit.name, skipped) not in juju.history
+    check(running)
+
+
+def test_leader_elected_is_skipped(running: controller.Controller, juju: model.Model):
+    """The next event makes up for it."""
+    new = followers(juju)[0]
+    juju.agent_lost(leader(juju))
+    juju.clock.advance(juju.timing.lease)
+    juju.claim(new)
+    hook = juju.next_hook(new)
+    assert hook is not None and hook.name == "leader-elected"
+    new.failed = hook
+
+    juju.skip(new)
+    running.dispatch_all()
+    assert juju.databag["leader"] != new.name
+    assert running.dispatch(new, model.Hook("update-status"))[0]
+    for unit in juju.units.values():
+        if not unit.alive and unit.agent == "lost":
+            juju.agent_found(unit)
+    running.dispatch_all()
+
+    check(running)
+
+
+KUBERNETES = pytest.mark.parametrize("running", ["kubernetes"], indirect=True)
+
+
+@KUBERNETES
+def test_the_removal_of_a_revision_fails_again_and_again(
+    running: controller.Controller, juju: model.Model
+):
+    """Its content is gone from Kubernetes; what the charm asked for is right nonetheless.
+
+    The unit's other hooks wait until the operator passes over this one.
+    """
+    unit = leader(juju)
+    (secret,) = juju.secrets.values()
+    secret.lost.add(secret.latest)
+    act(running, unit, "rotate-credentials")
+    for follower in followers(juju):
+        while (hook := juju.next_hook(follower)) is not None:
+            assert running.dispatch(follower, hook)[0]
+
+    failures = []
+    for _ in range(3):
+        hook = juju.due_hook(unit)
+        assert hook is not None
+        succeeded, _ = running.dispatch(unit, hook)
+        failures.append((hook.name, succeeded, juju.log[-1].partition("ERROR ")[2][:20]))
+        juju.clock.advance(juju.timing.retry)
+    juju.skip(unit)
+    running.dispatch_all()
+
+    assert failures == [("secret-remove", False, "cannot delete secret")] * 3
+    secret.revisions.pop(secret.latest - 1)
+    check(running)
+
+
+@KUBERNETES
+def test_a_new_unit_has_the_name_of_the_former_leader(
+    running: controller.Controller, juju: model.Model
+):
+    """It reads its own name as the leader's, isn't it, and waits for another one's."""
+    highest = max(juju.units.values(), key=lambda unit: unit.number)
+    if not juju.is_leader(highest):
+        old = leader(juju)
+        juju.agent_lost(old)
+        juju.clock.advance(juju.timing.lease)
+        juju.claim(highest)
+        running.dispatch_all()
+        juju.agent_found(old)
+        running.dispatch_all()
+    juju.remove(highest)
+    while (hook := juju.next_hook(highest)) is not None:
+        assert running.dispatch(highest, hook)[0]
+    juju.remove_unit(highest)
+    running.hosts[highest.name].stop()
+    juju.claim(next(iter(juju.units.values())))
+    unit = add(running)
+
+    while (hook := juju.next_hook(unit)) is not None:
+        assert running.dispatch(unit, hook)[0], juju.log
+    waiting, meanwhile = unit.status, settings(running, unit)
+    running.dispatch_all()
+
+    assert unit.name == highest.name
+    assert waiting == ("waiting", "waiting for the new leader to publish itself")
+    assert meanwhile == {}
+    check(running)
