@@ -28,7 +28,7 @@ def import_cookiecutter(folder: pathlib.Path) -> None:
 
 
 def bake_least(folder: pathlib.Path) -> None:
-    """Bake a template of one file, than which no template can be quicker."""
+    """Bake a template of one file, the fastest possible template."""
     inner = folder / "least" / "{{cookiecutter.charm_name}}"
     inner.mkdir(parents=True)
     (inner / "README.md").write_text("{{cookiecutter.charm_name}}\n")

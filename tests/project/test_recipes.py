@@ -140,7 +140,7 @@ def test_a_recipe_passes_the_charms_checks(tmp_path, recipe: str, substrate: str
 
 
 @pytest.mark.parametrize("substrate", matrix.CHOICES["substrate"])
-def test_a_secret_that_expires(oven: baking.Oven, tmp_path, substrate: str):
+def test_a_secret_that_expires(tmp_path, substrate: str):
     charm = baking.bake({"substrate": substrate, "integration_tests": "jubilant"}, tmp_path)
     document = (charm / "CONTRIBUTING.md").read_text()
 
