@@ -32,8 +32,8 @@ from ops import testing
 
 import workload
 
-# What each command of the charm prints, by the command's first word.
 VERSION = "9.4"
+# What each command of the charm prints, by the command's first word.
 OUTPUT = {"sleep": f"sleep (GNU coreutils) {VERSION}\nCopyright\n"}
 # Settings that the running workload can take; a change of another one takes a restart.
 LIVE = {"leader", "leader_address", "planned_units"}
