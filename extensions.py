@@ -158,16 +158,14 @@ def render_default(
 def stale_problem(environment: jinja2.Environment, answers: Mapping[str, Any]) -> str | None:
     """Return which value is not the template's own, as in an old replay, or None."""
     for key, own in QUESTIONS.items():
-        if key.startswith("__check"):
+        if key.startswith("__check") or not key.startswith("_"):
             continue
         if key.startswith("__"):
-            stale = answers[key] != render_default(environment, answers, key)
-        elif key.startswith("_"):
-            stale = answers[key] != own
-        else:  # cookiecutter offers an unrendered default if a replay lacks the question.
-            stale = answers[key] == own and ("<<" in str(own) or "<%" in str(own))
-        if stale:
-            return f"{key} doesn't fit the other answers or the template; bake without a replay"
+            own = render_default(environment, answers, key)
+        if answers[key] != own:
+            return (
+                f"{key} doesn't follow from the answers; bake without a replay, and don't set it"
+            )
     return None
 
 
@@ -205,15 +203,19 @@ def clean_bake(folder: pathlib.Path, *, keep: bool) -> Iterator[None]:
         keep: Whether to keep a charm that is cut short.
     """
     new = [path for path in (folder, *folder.parents) if not path.exists()]
-    for ending in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(ending) is signal.SIG_DFL:
-            signal.signal(ending, signal.default_int_handler)
+    deadly = (signal.SIGTERM, signal.SIGHUP)
+    endings = [number for number in deadly if signal.getsignal(number) is signal.SIG_DFL]
+    for number in endings:
+        signal.signal(number, signal.default_int_handler)
     try:
         yield
     except (Exception, KeyboardInterrupt):  # Before SystemExit, cookiecutter cleans up itself.
         if new and not keep:
             shutil.rmtree(new[-1], ignore_errors=True)
         raise
+    finally:
+        for number in endings:
+            signal.signal(number, signal.SIG_DFL)
     if sys.stdout.isatty():
         click.echo(printable(next_steps(folder)))
 

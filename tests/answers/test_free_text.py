@@ -24,9 +24,9 @@ from cookiecutter import exceptions, generate, main, utils
 from cookiecutter import prompt as cookiecutter_prompt
 from hypothesis import strategies as st
 
+import answer_rules
 from tests.support import baking, command, matrix
 
-RULES = command.rules()
 LINKS = pydantic.TypeAdapter(charmcraft.Links)
 FOLDER = matrix.TEMPLATE / "<<cookiecutter.charm_name>>"
 TEMPLATES = [
@@ -89,7 +89,7 @@ CODE = (
 
 def accepted(answers: dict[str, str]) -> bool:
     """Whether the hook takes the answers."""
-    return RULES.first_problem({"charm_name": "fixture", **answers}) is None
+    return answer_rules.first_problem({"charm_name": "fixture", **answers}) is None
 
 
 ANY_TEXT = st.one_of(
@@ -98,7 +98,9 @@ ANY_TEXT = st.one_of(
     st.text(st.characters(exclude_categories=("C", "Z")), min_size=1, max_size=90),
     st.text(min_size=1, max_size=520),
 )
-FIT_URL = st.one_of(st.just(PLAIN["repository_url"]), st.from_regex(RULES.URL, fullmatch=True))
+FIT_URL = st.one_of(
+    st.just(PLAIN["repository_url"]), st.from_regex(answer_rules.URL, fullmatch=True)
+)
 ANY_URL = st.one_of(
     FIT_URL,
     st.from_regex(r"https?://[a-zA-Z0-9.-]+(:[0-9]+)?/[^ ]*", fullmatch=True),
@@ -275,7 +277,7 @@ def test_the_longest_text_bakes_and_a_longer_one_does_not(question: str):
     assert_holds(
         render({**PLAIN, question: longest, **variant}), {**PLAIN, question: longest}, variant
     )
-    problem = RULES.first_problem({**PLAIN, question: longest + "y"})
+    problem = answer_rules.first_problem({**PLAIN, question: longest + "y"})
     assert problem == (
         f"{question} has {LONGEST[question] + 1} characters; shorten it to {LONGEST[question]}"
     )
@@ -304,7 +306,7 @@ def test_the_charm_s_own_linters_take_names_as_they_are(
 @QUICK
 @hypothesis.given(ANY_ANSWERS)
 def test_a_refusal_is_one_line_and_names_the_question(answers: dict[str, str]):
-    problem = RULES.first_problem({"charm_name": "fixture", **answers})
+    problem = answer_rules.first_problem({"charm_name": "fixture", **answers})
 
     hypothesis.assume(problem)
     assert problem.isprintable()
@@ -350,7 +352,7 @@ def test_a_usual_address_is_accepted(address: str):
     ],
 )
 def test_what_is_no_plain_address_is_refused(address: str):
-    problem = RULES.first_problem({**PLAIN, "repository_url": address})
+    problem = answer_rules.first_problem({**PLAIN, "repository_url": address})
 
     assert problem == (
         "repository_url is not a plain web address; type one such as https://github.com/org/my-app"
@@ -365,7 +367,7 @@ def test_an_unprintable_or_padded_text_is_refused(question: str, text: str):
 
 @pytest.mark.parametrize("author", ["coding: utf-16", "-*- coding:latin-1 -*-", "encoding=utf-7"])
 def test_an_author_does_not_declare_the_encoding_of_python_files(author: str):
-    problem = RULES.first_problem({**PLAIN, "author": author})
+    problem = answer_rules.first_problem({**PLAIN, "author": author})
 
     assert problem and "encoding declaration" in problem
 
@@ -385,7 +387,7 @@ def test_the_python_api_bakes_texts_as_typed_or_nothing(
     except exceptions.FailedHookException as refusal:
         # Jinja reads a carriage return as a new line.
         read_as = {key: re.sub("\r\n?", "\n", text) for key, text in everything.items()}
-        assert str(refusal) == RULES.first_problem(read_as)
+        assert str(refusal) == answer_rules.first_problem(read_as)
         assert command.tree(output) == {}
     else:
         assert accepted(everything)
@@ -414,12 +416,12 @@ def test_the_command_bakes_texts_as_typed_or_nothing(
     output = tmp_path_factory.mktemp("output")
     everything = {**PLAIN, **answers, **LICENSED}
 
-    result = command.run(output, everything)
+    result = baking.by_command(output, everything)
 
     if result.returncode:
         # Jinja reads a carriage return as a new line.
         read_as = {key: re.sub("\r\n?", "\n", text) for key, text in everything.items()}
-        assert result.stdout == f"{RULES.first_problem(read_as)}\n"
+        assert result.stdout == f"{answer_rules.first_problem(read_as)}\n"
         assert command.tree(output) == {}
     else:
         assert accepted(everything)
@@ -438,10 +440,10 @@ def test_prompts_bake_texts_as_typed_or_nothing(
     )
     everything = {**PLAIN, **{key: text.strip() for key, text in answers.items()}, **LICENSED}
 
-    result = command.prompt(output, {**everything, **answers})
+    result = baking.by_prompts(output, {**everything, **answers})
 
     if result.returncode:
-        assert result.stdout.endswith(f"{RULES.first_problem(everything)}\n"), result.stdout
+        assert result.stdout.endswith(f"{answer_rules.first_problem(everything)}\n"), result.stdout
         assert command.tree(output) == {}
     else:
         assert accepted(everything)
@@ -462,9 +464,9 @@ def test_code_shaped_answers_are_text(tmp_path: pathlib.Path, how: str, code: st
     answers = {**PLAIN, "contact": contact, **LICENSED}
 
     if how == "command":
-        assert command.run(tmp_path, answers).returncode == 0
+        assert baking.by_command(tmp_path, answers).returncode == 0
     elif how == "prompts":
-        assert command.prompt(tmp_path, answers).returncode == 0
+        assert baking.by_prompts(tmp_path, answers).returncode == 0
     else:
         main.cookiecutter(
             str(matrix.TEMPLATE), no_input=True, extra_context=answers, output_dir=str(tmp_path)
@@ -478,7 +480,7 @@ def test_code_in_a_name_is_not_run_either(tmp_path: pathlib.Path):
     touched = tmp_path / "touched"
     name = CODE[0].format(touch=f"touch {touched}")
 
-    result = command.run(tmp_path, {"charm_name": name})
+    result = baking.by_command(tmp_path, {"charm_name": name})
 
     assert result.returncode == 1
     assert command.tree(tmp_path) == {}

@@ -18,9 +18,9 @@ from charmcraft.models import project
 from craft_application.models import constraints
 from hypothesis import strategies as st
 
-from tests.support import command, matrix
+import answer_rules
+from tests.support import baking, command, matrix
 
-RULES = command.rules()
 # github.com/juju/names, application.go: validApplication.
 JUJU = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]*[a-z][a-z0-9]*)*")
 # charmcraft's type checks twice: with Python's re, whose time doubles with each character that the
@@ -100,7 +100,7 @@ def test_every_short_name_is_accepted_exactly_if_both_rules_take_it():
     """Thousands of them: each of up to seven letters, digits and hyphens."""
     names = ["".join(name) for size in range(8) for name in itertools.product("a1-", repeat=size)]
 
-    wrong = [name for name in names if (RULES.name_problem(name) is None) != works(name)]
+    wrong = [name for name in names if (answer_rules.name_problem(name) is None) != works(name)]
 
     assert wrong == []
 
@@ -108,24 +108,24 @@ def test_every_short_name_is_accepted_exactly_if_both_rules_take_it():
 @hypothesis.settings(max_examples=600, deadline=None)
 @hypothesis.given(NAMES)
 def test_a_name_is_accepted_exactly_if_charmcraft_and_juju_take_it(name: str):
-    assert (RULES.name_problem(name) is None) == works(name)
+    assert (answer_rules.name_problem(name) is None) == works(name)
 
 
 @pytest.mark.parametrize("name", TRAPS)
 def test_no_trap_tells_the_hook_from_both_rules(name: str):
-    assert (RULES.name_problem(name) is None) == works(name)
+    assert (answer_rules.name_problem(name) is None) == works(name)
 
 
 @hypothesis.settings(max_examples=300, deadline=None)
 @hypothesis.given(NAMES)
 def test_the_proposed_name_always_works(name: str):
-    assert works(RULES.propose_name(name))
+    assert works(answer_rules.propose_name(name))
 
 
 @hypothesis.settings(max_examples=300, deadline=None)
 @hypothesis.given(NAMES)
 def test_a_refusal_is_one_printable_line(name: str):
-    problem = RULES.first_problem({"charm_name": name})
+    problem = answer_rules.first_problem({"charm_name": name})
 
     assert problem is None or problem.isprintable()
 
@@ -146,7 +146,7 @@ def test_a_refusal_is_one_printable_line(name: str):
     ],
 )
 def test_a_refusal_names_the_rule_and_proposes_a_name(name: str, rule: str, proposal: str):
-    problem = RULES.first_problem({"charm_name": name})
+    problem = answer_rules.first_problem({"charm_name": name})
 
     assert rule in problem
     assert problem.endswith(f"try {proposal!r}")
@@ -155,7 +155,7 @@ def test_a_refusal_names_the_rule_and_proposes_a_name(name: str, rule: str, prop
 @pytest.mark.filterwarnings("ignore:The 'charmhub' field:DeprecationWarning")
 @pytest.mark.parametrize("name", ["a", "k8s-5g-core", "n" * 40, "charm", "my-operator", "json"])
 def test_charmcraft_reads_the_charm_of_an_accepted_name(tmp_path: pathlib.Path, name: str):
-    result = command.run(tmp_path, {"charm_name": name})
+    result = baking.by_command(tmp_path, {"charm_name": name})
 
     assert result.returncode == 0, result.stdout
     metadata = yaml.safe_load((tmp_path / name / "charmcraft.yaml").read_text())
@@ -168,7 +168,7 @@ def test_a_refused_name_makes_no_folder_anywhere(tmp_path: pathlib.Path, name: s
     output.mkdir(parents=True)
     before = command.tree(tmp_path)
 
-    result = command.run(output, {"charm_name": name})
+    result = baking.by_command(output, {"charm_name": name})
 
     assert result.returncode == 1
     assert result.stdout.startswith(f"charm_name {name!r} ")
@@ -177,7 +177,7 @@ def test_a_refused_name_makes_no_folder_anywhere(tmp_path: pathlib.Path, name: s
 
 
 def test_an_absolute_name_is_refused(tmp_path: pathlib.Path):
-    result = command.run(tmp_path / "output", {"charm_name": str(tmp_path / "elsewhere")})
+    result = baking.by_command(tmp_path / "output", {"charm_name": str(tmp_path / "elsewhere")})
 
     assert result.returncode == 1
     assert result.stdout.startswith("charm_name ")
@@ -185,7 +185,7 @@ def test_an_absolute_name_is_refused(tmp_path: pathlib.Path):
 
 
 def test_a_name_is_refused_before_the_next_question(tmp_path: pathlib.Path):
-    result = command.prompt(tmp_path, {"charm_name": "foo-1"})
+    result = baking.by_prompts(tmp_path, {"charm_name": "foo-1"})
 
     assert result.returncode == 1
     assert "Title" not in result.stdout
@@ -201,7 +201,7 @@ def test_an_affix_gets_a_hint_on_a_terminal(tmp_path: pathlib.Path, name: str, h
     folder = ("--output-dir", "a folder")
     try:
         result = subprocess.run(
-            [*command.CLI, str(matrix.TEMPLATE), "--no-input", *folder, f"charm_name={name}"],
+            [*baking.COMMAND, str(matrix.TEMPLATE), "--no-input", *folder, f"charm_name={name}"],
             cwd=tmp_path,
             stdout=its_end,
         )

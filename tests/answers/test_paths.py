@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from tests.support import command, matrix
+from tests.support import baking, command, matrix
 
 ODD = "Zoë's charms, ünd <<more>> 日本"
 # What Windows refuses in a name, and the names that it keeps for devices.
@@ -23,7 +23,7 @@ REFUSED_BY_WINDOWS = re.compile(
 def baked(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes | None]:
     """Return what a bake between plain paths leaves."""
     output = tmp_path_factory.mktemp("plain")
-    assert command.run(output).returncode == 0
+    assert baking.by_command(output).returncode == 0
     return command.tree(output)
 
 
@@ -36,14 +36,14 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 def test_into_a_folder_with_spaces_and_foreign_letters(
     tmp_path: pathlib.Path, baked: dict[str, bytes | None]
 ):
-    result = command.run(tmp_path / ODD)
+    result = baking.by_command(tmp_path / ODD)
 
     assert result.returncode == 0, result.stdout
     assert command.tree(tmp_path / ODD) == baked
 
 
 def test_into_the_current_folder(tmp_path: pathlib.Path, baked: dict[str, bytes | None]):
-    result = command.run(pathlib.Path(), cwd=tmp_path)
+    result = baking.by_command(pathlib.Path(), cwd=tmp_path)
 
     assert result.returncode == 0, result.stdout
     assert command.tree(tmp_path) == baked
@@ -54,7 +54,7 @@ def test_from_a_folder_with_spaces_and_foreign_letters(
 ):
     template = shutil.copytree(checkout, tmp_path / "Zoë's templates" / "日本")
 
-    result = command.run(tmp_path / "output", template=template)
+    result = baking.by_command(tmp_path / "output", template=template)
 
     assert result.returncode == 0, result.stdout
     assert command.tree(tmp_path / "output") == baked
@@ -65,7 +65,7 @@ def test_from_a_git_address(
 ):
     address = shutil.copytree(checkout, tmp_path / "leadership.git").as_uri()
 
-    result = command.run(tmp_path / "output", template=address)
+    result = baking.by_command(tmp_path / "output", template=address)
 
     assert result.returncode == 0, result.stdout
     assert command.tree(tmp_path / "output") == baked
@@ -78,7 +78,7 @@ def test_from_a_zip(
         str(tmp_path / "leadership"), "zip", checkout.parent, checkout.name
     )
 
-    result = command.run(tmp_path / "output", template=archive)
+    result = baking.by_command(tmp_path / "output", template=archive)
 
     assert result.returncode == 0, result.stdout
     assert command.tree(tmp_path / "output") == baked
@@ -89,7 +89,7 @@ def test_from_a_subdirectory_of_a_repository(
 ):
     shutil.copytree(checkout, tmp_path / "repository" / "templates" / "leadership")
 
-    result = command.run(
+    result = baking.by_command(
         tmp_path / "output",
         {},
         "--directory",

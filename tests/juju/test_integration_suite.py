@@ -45,9 +45,7 @@ def test_they_pass(
     assert result.tests == dict.fromkeys(tests, "passed"), result.output
     # A failover costs one leader-elected, and a peers-relation-changed for every unit that is
     # there, the new leader included; the old one gets it when it is back.
-    elections = [
-        i for i, (_, hook) in enumerate(result.history) if hook == "leader-elected"
-    ]
+    elections = [i for i, (_, hook) in enumerate(result.history) if hook == "leader-elected"]
     assert len(elections) == (3 if is_machine else 2)
     hooks = [hook for _, hook in result.history[elections[1] :]]
     assert hooks.count("peers-relation-changed") == (3 + 2 if is_machine else 3)

@@ -87,8 +87,8 @@ def test_every_command_in_contributing_is_one_that_works(
     (prepare,) = re.findall(r"sudo concierge prepare .*", document)
     assert prepare.endswith(f" --juju-channel={channel}")
     assert prepare.rpartition("=")[0] in workflow
-    (option,) = re.findall(r"`tox -e integration -- (.*)`", document)
-    assert f"tox -e integration -- {option}\n" in workflow
+    keep = {"pytest-operator": "--keep-models", "jubilant": "--no-juju-teardown"}
+    assert f"`tox -e integration -- {keep[variant['integration_tests']]}`" in document
 
 
 @FUNCTIONAL
@@ -106,11 +106,14 @@ def test_the_readme_tells_every_action_option_and_status(
     options = re.findall(rf"`juju config {name} ([\w-]+)=", readme)
     assert options == list(charmcraft["config"]["options"])
     waiting = re.findall(r'WaitingStatus\("(.*)"\)', source)
+    missing = (charm / "src" / "leadership.py").read_text().split("def missing")[1].split("@")[0]
+    waiting += [f"waiting for {what}" for what in re.findall(r'return .*"(the .*)"', missing)]
     assert sorted(re.findall(r"^\| `(waiting [^`]*)` \|", readme, re.MULTILINE)) == sorted(waiting)
     levels = re.search(r"LOG_LEVELS = \((.*)\)", source)
     assert levels and all(f"`{level}`" in readme for level in re.findall(r"\w+", levels[1]))
     juju = "Juju 3.6 and 4," if variant["integration_tests"] == "jubilant" else "Juju 3.6,"
-    assert juju in readme
+    (assumed, *_) = charmcraft["assumes"]
+    assert f"{juju} from {assumed.removeprefix('juju >= ')} on," in readme
     (packed,) = re.findall(r"juju deploy \./(\S+)", readme)
     assert fnmatch.fnmatch(f"{name}_amd64.charm", packed)
     resources = re.findall(r"--resource ([\w-]+)=(\S+)", readme)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+import shutil
 import zipfile
 from collections.abc import Callable
 
@@ -67,9 +68,14 @@ class Deployment:
         """Add a unit whose agent is not started yet."""
         with self.juju.changed:
             unit = self.juju.add_unit()
+        folder = self._folder / unit.name.replace("/", "-")
+        if former := self.hosts.pop(unit.name, None):
+            # A pod has the name of a former one, and nothing else of it.
+            former.stop()
+            shutil.rmtree(folder)
         args = (
             *(self._site, unit.name, unit.address),
-            *(self._folder / unit.name.replace("/", "-"), self._python, self.environment),
+            *(folder, self._python, self.environment),
         )
         if self.is_kubernetes:
             pebble = hosts.find_pebble()

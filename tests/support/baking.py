@@ -1,18 +1,22 @@
-"""Bake charms, each variant at most once per test process."""
+"""Bake charms as the template's users do: from Python, by the command, at its prompts."""
 
 from __future__ import annotations
 
 import pathlib
+import subprocess
+import sys
+from collections.abc import Mapping
 
 from cookiecutter.main import cookiecutter
 
-from tests.support import matrix
+from tests.support import command, matrix
 
 CHARM_NAME = "fixture-charm"
+COMMAND = (sys.executable, "-m", "cookiecutter")
 
 
 class Baker:
-    """Bakes charms under one folder, and keeps them for whoever asks for the same again."""
+    """Bakes charms under one folder, each variant at most once."""
 
     def __init__(self, root: pathlib.Path):
         self._root = root
@@ -43,4 +47,59 @@ def bake(variant: matrix.Variant, folder: pathlib.Path, **answers: str) -> pathl
             extra_context={"charm_name": CHARM_NAME, **variant, **answers},
             output_dir=str(folder),
         )
+    )
+
+
+def by_command(
+    output: pathlib.Path,
+    answers: Mapping[str, str] | None = None,
+    *options: str,
+    template: pathlib.Path | str = matrix.TEMPLATE,
+    **popen: object,
+) -> subprocess.CompletedProcess[str]:
+    """Bake with the command and no input.
+
+    Args:
+        output: The folder to bake into.
+        answers: Answers by question, as in `title=Text`.
+        options: More options of the command.
+        template: The template's folder or address.
+        popen: What else subprocess.run takes.
+
+    Returns:
+        The finished command; a refusal has status 1.
+    """
+    return command.run(
+        *(*COMMAND, str(template), "--no-input", "--output-dir", str(output), *options),
+        *(f"{question}={answer}" for question, answer in (answers or {}).items()),
+        **popen,
+    )
+
+
+def by_prompts(
+    output: pathlib.Path, answers: Mapping[str, str | list[str]], *options: str
+) -> subprocess.CompletedProcess[str]:
+    """Bake with the command, and type an answer at each prompt.
+
+    Args:
+        output: The folder to bake into.
+        answers: Answers by question; of a choice, its value. Of a list, each is typed when the
+            question is asked again. The rest gets its default.
+        options: More options of the command.
+
+    Returns:
+        The finished command.
+    """
+    lines = []
+    for question, default in matrix.CONTEXT.items():
+        if question.startswith("_"):
+            continue
+        typed = answers.get(question, "")
+        for answer in [typed] if isinstance(typed, str) else typed:
+            lines.append(
+                str(default.index(answer) + 1) if isinstance(default, list) and answer else answer
+            )
+    return command.run(
+        *(*COMMAND, str(matrix.TEMPLATE), "--output-dir", str(output), *options),
+        input="\n".join(lines) + "\n",
     )

@@ -1,96 +1,71 @@
-"""Run cookiecutter as a person or a script does, and see what it leaves."""
+"""Run commands, and see what they print and leave."""
 
 from __future__ import annotations
 
-import importlib.util
+import contextlib
+import os
 import pathlib
 import shutil
+import signal
 import subprocess
-import sys
-import types
-from collections.abc import Mapping
+from collections.abc import Iterator
 
 from tests.support import matrix
 
-CLI = (sys.executable, "-m", "cookiecutter")
 
-
-def run(
-    output: pathlib.Path,
-    answers: Mapping[str, str] | None = None,
-    *options: str,
-    template: pathlib.Path | str = matrix.TEMPLATE,
-    **popen: object,
-) -> subprocess.CompletedProcess[str]:
-    """Bake with the command and no input, standard error behind standard output.
+def run(*arguments: str | pathlib.Path, **options: object) -> subprocess.CompletedProcess[str]:
+    """Run a command, and return it with what it printed, standard error among it.
 
     Args:
-        output: The folder to bake into.
-        answers: Answers by question, as in `title=Text`.
-        options: More options of the command.
-        template: The template's folder or address.
-        popen: What else subprocess.run takes.
-
-    Returns:
-        The finished command; a refusal has status 1.
+        arguments: The command and its arguments.
+        options: What else subprocess.run takes.
     """
     return subprocess.run(
-        [
-            *(*CLI, str(template), "--no-input", "--output-dir", str(output), *options),
-            *(f"{question}={answer}" for question, answer in (answers or {}).items()),
-        ],
+        arguments,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         encoding="utf-8",
-        **popen,  # type: ignore[call-overload]
+        **options,  # type: ignore[call-overload]
     )
 
 
-def prompt(
-    output: pathlib.Path, answers: Mapping[str, str], *options: str
-) -> subprocess.CompletedProcess[str]:
-    """Bake with the command, and type an answer at each prompt.
+@contextlib.contextmanager
+def running(*arguments: str | pathlib.Path, **options: object) -> Iterator[subprocess.Popen[str]]:
+    """Start a command that signals end as they do at a terminal, and let nothing of it live on.
 
     Args:
-        output: The folder to bake into.
-        answers: Answers by question; of a choice, its value. The rest gets its default.
-        options: More options of the command.
+        arguments: The command and its arguments.
+        options: What else subprocess.Popen takes.
 
-    Returns:
-        The finished command.
+    Yields:
+        The process, whose standard error is among what it prints.
     """
-    lines = []
-    for question, default in matrix.CONTEXT.items():
-        if not question.startswith("_"):
-            answer = answers.get(question, "")
-            if isinstance(default, list) and answer:
-                answer = str(default.index(answer) + 1)
-            lines.append(answer)
-    return subprocess.run(
-        [*CLI, str(matrix.TEMPLATE), "--output-dir", str(output), *options],
-        input="\n".join(lines) + "\n",
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+    with subprocess.Popen(
+        arguments,
         encoding="utf-8",
-    )
+        preexec_fn=heed_signals,
+        start_new_session=True,
+        **{"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, **options},  # type: ignore[call-overload]
+    ) as process:
+        try:
+            yield process
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def heed_signals() -> None:
+    """Undo that a shell lets what it starts in the background ignore some signals."""
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def tree(folder: pathlib.Path) -> dict[str, bytes | None]:
-    """Read everything below a folder: each file's content, and None for a folder."""
+    """Read everything below a folder: a file's content, None for a folder or dead link."""
     return {
-        path.relative_to(folder).as_posix(): None if path.is_dir() else path.read_bytes()
+        path.relative_to(folder).as_posix(): path.read_bytes() if path.is_file() else None
         for path in sorted(folder.rglob("*"))
     }
-
-
-def rules() -> types.ModuleType:
-    """Load the functions of the hook that refuses answers, without running it."""
-    path = matrix.TEMPLATE / "hooks" / "pre_gen_project.py"
-    spec = importlib.util.spec_from_file_location("pre_gen_project", path)
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def tracked() -> list[str]:

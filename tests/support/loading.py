@@ -12,6 +12,8 @@ from types import ModuleType
 import pytest
 import yaml
 
+from tests.support import libyaml
+
 FOLDERS = ("src", "tests/unit")
 MODULES = ("application", "charm", "leadership", "units", "workload")
 
@@ -46,9 +48,8 @@ def loaded(folder: pathlib.Path) -> Iterator[Charm]:
     sys.modules.update(_imported[folder])
     try:
         with pytest.MonkeyPatch.context() as patch:
-            # Scenario reads and writes YAML for each run, which takes half of the run's time.
-            patch.setattr(yaml, "SafeDumper", yaml.CSafeDumper)
-            patch.setattr(yaml, "SafeLoader", yaml.CSafeLoader)
+            for name, fast in libyaml.CLASSES.items():
+                patch.setattr(yaml, name, fast)
             yield Charm(_imported[folder])
     finally:
         _put_away()

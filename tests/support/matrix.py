@@ -10,6 +10,8 @@ import sys
 from collections.abc import Iterator
 from typing import cast
 
+import answer_rules
+
 TEMPLATE = pathlib.Path(__file__).parents[2]
 CONTEXT: dict[str, object] = json.loads((TEMPLATE / "cookiecutter.json").read_text())
 CHOICES: dict[str, list[str]] = {
@@ -17,7 +19,7 @@ CHOICES: dict[str, list[str]] = {
     for key, value in CONTEXT.items()
     if isinstance(value, list) and not key.startswith("_")
 }
-# The Python that each base carries, by base.
+# The Python that each base carries.
 PYTHONS = cast("dict[str, str]", CONTEXT["_pythons"])
 # Juju's snap channels that a harness's integration tests run on.
 JUJU_CHANNELS = cast("dict[str, list[str]]", CONTEXT["_juju_channels"])
@@ -34,8 +36,8 @@ def product(*questions: str) -> Iterator[Variant]:
 
 
 def is_refused(variant: Variant) -> bool:
-    """Whether the hook refuses the combination; tests/answers/test_refusals.py compares."""
-    return variant["integration_tests"] == "pytest-operator" and variant["base"] == "ubuntu@26.04"
+    """Whether the template refuses the combination."""
+    return answer_rules.combination_problem(variant) is not None
 
 
 def name(variant: Variant) -> str:

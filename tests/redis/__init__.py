@@ -1,0 +1,1 @@
+"""Does a real workload, redis, follow the leader live?"""

@@ -1,0 +1,84 @@
+"""Put redis into a baked charm in the place of the placeholder: what its owner would edit."""
+
+from __future__ import annotations
+
+import pathlib
+
+import jinja2
+
+from tests.support import matrix
+
+SOURCE = pathlib.Path(__file__).parent / "workload.py.jinja"
+MARK = "    # Common to all workloads:\n"
+Edits = dict[str, list[tuple[str, str]]]
+# By file, what replaces what. Each text is in the file once.
+MACHINE: Edits = {
+    "pyproject.toml": [
+        ("dependencies = [\n", 'dependencies = [\n    "charmlibs-apt>=1.0,<2",\n'),
+    ],
+    "tests/unit/fakes.py": [
+        (
+            'OUTPUT = {"sleep": "sleep (GNU coreutils) 9.4\\nCopyright\\n"}',
+            'OUTPUT = {"redis-cli": "OK\\n", "redis-server": "Redis server v=7.0.15 sha=0:0\\n"}',
+        ),
+        ("import subprocess\n", "import subprocess\nimport unittest.mock\n"),
+        (
+            '            patch.setattr(workload, "systemd", self)\n',
+            '            patch.setattr(workload, "systemd", self)\n'
+            '            patch.setattr(workload, "apt", unittest.mock.Mock())\n',
+        ),
+        (
+            "        self.commands.append((command, options))\n",
+            "        self.commands.append((command, options))\n"
+            '        if command[0] == "redis-cli":\n'
+            "            for read in self.running.values():\n"
+            "                read |= self.files\n",
+        ),
+    ],
+}
+KUBERNETES: Edits = {
+    "charmcraft.yaml": [
+        ("    uid: 584792\n", "    mounts: [{storage: data, location: /data}]\n    uid: 584792\n"),
+        ("peers:\n  #", "storage:\n  data:\n    type: filesystem\n\npeers:\n  #"),
+    ],
+    "tests/unit/fakes.py": [
+        (
+            'OUTPUT = {"sleep": "sleep (GNU coreutils) 9.4\\nCopyright\\n"}',
+            'OUTPUT = {"redis-cli": "OK\\n", "redis-server": "Redis server v=7.0.15 sha=0:0\\n"}',
+        ),
+        (
+            "        self.commands.append(command)\n",
+            "        self.commands.append(command)\n"
+            '        if command[0] == "redis-cli":\n'
+            "            for read in self.running.values():\n"
+            "                read |= self.files\n",
+        ),
+    ],
+}
+
+
+def put_redis_in(project: pathlib.Path, variant: matrix.Variant, **answers: str) -> None:
+    """Edit a baked charm.
+
+    Args:
+        project: The charm's folder.
+        variant: The choices that it was baked with.
+        answers: The other answers that its files name.
+    """
+    edits = MACHINE if variant["substrate"] == "machine" else KUBERNETES
+    for name, changes in edits.items():
+        file = project / name
+        text = file.read_text()
+        for old, new in changes:
+            assert text.count(old) == 1, (name, old)
+            text = text.replace(old, new)
+        file.write_text(text)
+    workload = project / "src" / "workload.py"
+    environment = jinja2.Environment(
+        **matrix.CONTEXT["_jinja2_env_vars"],  # type: ignore[arg-type]
+        keep_trailing_newline=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    template = environment.from_string(SOURCE.read_text())
+    _, mark, common = workload.read_text().partition(MARK)
+    workload.write_text(template.render(cookiecutter={**variant, **answers}) + mark + common)
