@@ -18,8 +18,8 @@ MACHINE: Edits = {
     ],
     "tests/unit/fakes.py": [
         (
-            'OUTPUT = {"sleep": "sleep (GNU coreutils) 9.4\\nCopyright\\n"}',
-            'OUTPUT = {"redis-cli": "OK\\n", "redis-server": "Redis server v=7.0.15 sha=0:0\\n"}',
+            'OUTPUT = {"sleep": f"sleep (GNU coreutils) {VERSION}\\nCopyright\\n"}',
+            'OUTPUT = {"redis-cli": "OK\\n", "redis-server": f"Redis server v={VERSION} sha=0\\n"}',
         ),
         ("import subprocess\n", "import subprocess\nimport unittest.mock\n"),
         (
@@ -43,8 +43,8 @@ KUBERNETES: Edits = {
     ],
     "tests/unit/fakes.py": [
         (
-            'OUTPUT = {"sleep": "sleep (GNU coreutils) 9.4\\nCopyright\\n"}',
-            'OUTPUT = {"redis-cli": "OK\\n", "redis-server": "Redis server v=7.0.15 sha=0:0\\n"}',
+            'OUTPUT = {"sleep": f"sleep (GNU coreutils) {VERSION}\\nCopyright\\n"}',
+            'OUTPUT = {"redis-cli": "OK\\n", "redis-server": f"Redis server v={VERSION} sha=0\\n"}',
         ),
         (
             "        self.commands.append(command)\n",

@@ -8,6 +8,7 @@
 <% endif %>
 
 import contextlib
+import dataclasses
 <% if cookiecutter.substrate == "machine" %>
 import getpass
 <% else %>
@@ -32,8 +33,9 @@ from ops import testing
 
 import workload
 
+VERSION = "9.4"
 # What each command of the charm prints, by the command's first word.
-OUTPUT = {"sleep": "sleep (GNU coreutils) 9.4\nCopyright\n"}
+OUTPUT = {"sleep": f"sleep (GNU coreutils) {VERSION}\nCopyright\n"}
 <% if cookiecutter.substrate == "kubernetes" %>
 # Where a user other than root may write in a stock image, and where root may.
 OPEN_FOLDERS = ("tmp", "var")
@@ -53,6 +55,12 @@ def _check_path(container: ops.Container, name: str, path: Any, *args: Any, **op
 def _as_method(function: Callable[..., Any]) -> Callable[..., Any]:
     return lambda container, *args, **options: function(container, *args, **options)
 <% endif %>
+
+
+def restarts(setting: str) -> bool:
+    """Whether a change of a setting restarts the workload."""
+    (field,) = (each for each in dataclasses.fields(workload.Settings) if each.name == setting)
+    return (field.metadata or workload.RESTART) == workload.RESTART
 
 
 class Killed(BaseException):
@@ -112,6 +120,7 @@ class System:
 
     def service_reload(self, service: str) -> bool:
         self._step()
+        assert "ExecReload=/" in self.loaded[service]
         self.running[service] |= self.files
         return True
 

@@ -6,6 +6,7 @@
 import pathlib
 
 import application
+import fakes
 import pytest
 import states
 from ops import testing
@@ -84,7 +85,7 @@ def test_the_new_leader_rotates_a_secret_that_it_has_not_made(app: application.A
     assert app.deliver() == [(0, "secret_changed"), (2, "secret_changed")]
     assert len(set(passwords(app))) == 2
     assert_in_line(app, leader=1)
-    assert interruptions(app) == [1] * COUNT
+    assert interruptions(app) == [fakes.restarts("password")] * COUNT
 
 
 def test_a_stale_leader_elected_writes_nothing(app: application.Application):
