@@ -161,7 +161,7 @@ def _run(running: deployment.Deployment, options: argparse.Namespace) -> Answer:
 
 
 def _exec(running: deployment.Deployment, options: argparse.Namespace) -> Answer:
-    """Run a command in the charm's folder, outside of any hook's context, once there is an agent."""
+    """Run a command in the charm's folder and outside of any hook, once there is an agent."""
     unit = _unit(running, options.unit)
     host = running.hosts[unit.name]
     wait = float((options.wait or "300s").rstrip("s"))
