@@ -1,4 +1,4 @@
-"""Does the generated integration test that should fail do so, if Juju, the charm or a host errs?"""
+"""Does the generated integration test that should fail do so if Juju or the charm errs?"""
 
 from __future__ import annotations
 
@@ -344,8 +344,8 @@ def test_a_rotation_makes_two_revisions(machines: Shared):
 class FollowersKeepTheirRevision(Faulty):
     """Nobody gets secret-changed."""
 
-    def next_hook(self, unit: model.Unit) -> model.Hook | None:
-        hook = super().next_hook(unit)
+    def _secrets_hook(self, unit: model.Unit) -> model.Hook | None:
+        hook = super()._secrets_hook(unit)
         return None if hook and hook.name == "secret-changed" else hook
 
 
@@ -356,8 +356,8 @@ def test_a_rotation_does_not_reach_the_followers(machines: Shared):
 class RotationsWait(Faulty):
     """An action that rotates waits for better times, and runs then."""
 
-    def next_hook(self, unit: model.Unit) -> model.Hook | None:
-        hook = super().next_hook(unit)
+    def _action_hook(self, unit: model.Unit) -> model.Hook | None:
+        hook = super()._action_hook(unit)
         return None if hook and hook.name == "rotate-credentials" else hook
 
 
@@ -544,8 +544,8 @@ def test_a_follower_names_the_old_leader(machines: Shared):
 class FollowersAreNotTold(Faulty):
     """No follower gets peers-relation-changed for the new leader."""
 
-    def next_hook(self, unit: model.Unit) -> model.Hook | None:
-        hook = super().next_hook(unit)
+    def _peers_hook(self, unit: model.Unit) -> model.Hook | None:
+        hook = super()._peers_hook(unit)
         withheld = self.moved and not self.is_leader(unit) and self.withholds()
         return None if withheld and hook and hook.name == "peers-relation-changed" else hook
 
