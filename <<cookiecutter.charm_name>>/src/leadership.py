@@ -25,7 +25,10 @@ SECRET_LABEL = "credentials"
 SECRET_ROTATION = ops.SecretRotate.MONTHLY
 # The secret's keys, and how the leader makes them. It adds what is new here to a secret that
 # exists; followers wait for it. Juju allows lower-case letters, digits and hyphens.
-CREDENTIALS = {"username": lambda: "admin", "password": lambda: secrets.token_urlsafe(32)}
+CREDENTIALS = {
+    "username": lambda: "admin",
+    "password": lambda: secrets.token_urlsafe(32),
+}
 ROTATED = ("password",)
 
 

@@ -8,7 +8,6 @@
 <% endif %>
 
 import contextlib
-import dataclasses
 <% if cookiecutter.substrate == "machine" %>
 import getpass
 <% else %>
@@ -36,7 +35,11 @@ import workload
 VERSION = "9.4"
 # What each command of the charm prints, by the command's first word.
 OUTPUT = {"sleep": f"sleep (GNU coreutils) {VERSION}\nCopyright\n"}
-<% if cookiecutter.substrate == "kubernetes" %>
+# Settings that the running workload can take; a change of another one takes a restart.
+LIVE = {"leader", "leader_address", "planned_units"}
+<% if cookiecutter.substrate == "machine" %>
+RUN = subprocess.run
+<% else %>
 # Where a user other than root may write in a stock image, and where root may.
 OPEN_FOLDERS = ("tmp", "var")
 FOLDERS = (*OPEN_FOLDERS, "etc", "home", "opt", "run", "srv", "usr")
@@ -57,10 +60,9 @@ def _as_method(function: Callable[..., Any]) -> Callable[..., Any]:
 <% endif %>
 
 
-def restarts(setting: str) -> bool:
-    """Whether a change of a setting restarts the workload."""
-    (field,) = (each for each in dataclasses.fields(workload.Settings) if each.name == setting)
-    return (field.metadata or workload.RESTART) == workload.RESTART
+def parse(text: str) -> dict[str, Any]:
+    """Read the workload's file, as far as the tests shall compare it with the settings."""
+    return json.loads(text)
 
 
 class Killed(BaseException):
@@ -120,7 +122,7 @@ class System:
 
     def service_reload(self, service: str) -> bool:
         self._step()
-        assert "ExecReload=/" in self.loaded[service]
+        assert "\nExecReload=" in self.loaded[service]
         self.running[service] |= self.files
         return True
 
@@ -130,6 +132,8 @@ class System:
         self.running.pop(service, None)
 
     def _run(self, command: list[str], **options: Any) -> "subprocess.CompletedProcess[str]":
+        if command[0] not in OUTPUT:
+            return RUN(command, **options)  # Which a unit test may not.
         self.commands.append((command, options))
         return subprocess.CompletedProcess(command, 0, stdout=OUTPUT[command[0]])
 <% else %>
@@ -178,6 +182,8 @@ class System:
             yield self
 
     def _exec(self, container: ops.Container, command: list[str], **options: Any) -> Any:
+        if command[0] not in OUTPUT:
+            pytest.fail(f"a unit test would run {command}; fake it in tests/unit/fakes.py")
         self.commands.append(command)
         return ORIGINALS["exec"](container, command, **options)
 
@@ -250,5 +256,13 @@ class System:
         (read,) = self.running.values()
         (record,) = (path for path in self.files if path.endswith("/applied.json"))
         applied = json.loads(self.files[record])
-        has_read = all(read[path] == text for path, text in self.files.items() if path != record)
-        return applied[0] if len(applied) == 1 and has_read else None
+        if len(applied) > 1 or any(read[p] != t for p, t in self.files.items() if p != record):
+            return None
+        return {**applied[0], **parse(self.config.read_text())} if applied else None
+
+    @property
+    def config(self) -> pathlib.Path:
+        """The workload's file, which is beside the record of what the workload has taken."""
+        (record,) = self.root.rglob("applied.json")
+        (config,) = (path for path in record.parent.iterdir() if path != record)
+        return config

@@ -29,7 +29,8 @@ def test_the_first_leader_publishes_itself_and_a_secret(
     assert (secret.owner, secret.label) == ("app", "credentials")
     assert secret.rotate == ops.SecretRotate.MONTHLY
     bare_id = secret.id.removeprefix("secret:")
-    assert states.peers(state).local_app_data == {"leader": ME, "credentials-id": bare_id}
+    published = states.peers(state).local_app_data
+    assert published == {**published, "leader": ME, "credentials-id": bare_id}
     assert system.settings is not None
     assert system.settings["leader"] == ME
     assert system.settings["leader_address"] == MY_ADDRESS
@@ -45,6 +46,7 @@ def test_the_workload_follows_the_leader(
     expected = (ME, MY_ADDRESS) if leader else (OTHER, OTHER_ADDRESS)
     assert system.settings is not None
     assert (system.settings["leader"], system.settings["leader_address"]) == expected
+    assert system.settings.get("leads", leader) is leader  # If its file says so.
     assert system.settings["unit"] == ME
     assert system.settings["planned_units"] == 3
 
