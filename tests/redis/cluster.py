@@ -129,7 +129,10 @@ class Cluster:
         if isinstance(host, hosts.Machine):
             commands = [["systemctl", verb, f"jujud-machine-{self.juju.units[unit].number}"]]
         else:
-            commands = [["pebble", f"{verb}-checks", "liveness"], ["pebble", verb, "container-agent"]]
+            commands = [
+                ["pebble", f"{verb}-checks", "liveness"],
+                ["pebble", verb, "container-agent"],
+            ]
             commands = [[f"/charm/bin/{command[0]}", *command[1:]] for command in commands]
         for command in commands:
             result = host.run(*command)

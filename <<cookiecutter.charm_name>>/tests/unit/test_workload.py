@@ -68,7 +68,6 @@ def test_a_change_interrupts_the_workload_once_if_it_must(
     system: fakes.System,
     deployed: testing.State,
     change: Callable[[testing.State], testing.State],
-    setting: str,
 ):
     state = ctx.run(ctx.on.start(), deployed)
     before = told(system)
