@@ -64,6 +64,8 @@ TEXTS = (
     "שלום עולם",
     "日本語の説明",
     "rocket 🚀 and flag 🇺🇦",
+    "a family: 👨\u200d👩\u200d👧",
+    "می\u200cخواهم and ශ\u200dරී",
     "''' and \"\"\"",
     "</script><b>[x](y)",
     "null",
@@ -309,7 +311,7 @@ def test_a_refusal_is_one_line_and_names_the_question(answers: dict[str, str]):
     problem = answer_rules.first_problem({"charm_name": "fixture", **answers})
 
     hypothesis.assume(problem)
-    assert problem.isprintable()
+    assert problem and problem.isprintable()
     assert problem.split()[0] in answers
 
 
@@ -430,7 +432,7 @@ def test_the_command_bakes_texts_as_typed_or_nothing(
 
 @WHOLE
 @hypothesis.given(answers=PASSABLE_ANSWERS)
-def test_prompts_bake_texts_as_typed_or_nothing(
+def test_prompts_bake_texts_as_typed_or_ask_again(
     tmp_path_factory: pytest.TempPathFactory, answers: dict[str, str]
 ):
     output = tmp_path_factory.mktemp("output")
@@ -438,16 +440,40 @@ def test_prompts_bake_texts_as_typed_or_nothing(
     hypothesis.assume(
         all(len(text.splitlines()) == 1 and text.strip() for text in answers.values())
     )
-    everything = {**PLAIN, **{key: text.strip() for key, text in answers.items()}, **LICENSED}
+    fit = {key: text.strip() for key, text in answers.items() if accepted({key: text.strip()})}
+    everything = {**PLAIN, **fit, **LICENSED}
 
-    result = baking.by_prompts(output, {**everything, **answers})
+    result = baking.by_prompts(
+        output,
+        {**everything, **{key: [text, PLAIN[key]] for key, text in answers.items()}, **fit},
+    )
 
-    if result.returncode:
-        assert result.stdout.endswith(f"{answer_rules.first_problem(everything)}\n"), result.stdout
-        assert command.tree(output) == {}
+    assert result.returncode == 0, result.stdout
+    for question in answers.keys() - fit:
+        assert (
+            str(answer_rules.first_problem({**PLAIN, question: answers[question].strip()}))
+            in result.stdout
+        )
+    assert_holds(read(output / "fixture"), everything, LICENSED)
+
+
+@pytest.mark.parametrize("how", ["api", "command", "prompts"])
+@pytest.mark.parametrize(
+    "question", ["title", "repository_url", "copyright_year", "__python", "__check_title"]
+)
+def test_the_template_s_own_text_is_a_text_in_another_answer(
+    tmp_path: pathlib.Path, question: str, how: str
+):
+    """Neither another question's default nor the folder's name is evaluated there."""
+    answers = {**PLAIN, "title": FOLDER.name, "contact": str(matrix.CONTEXT[question]), **LICENSED}
+
+    if how == "api":
+        baking.bake({}, tmp_path, **answers)
     else:
-        assert accepted(everything)
-        assert_holds(read(output / "fixture"), everything, LICENSED)
+        bake = baking.by_command if how == "command" else baking.by_prompts
+        assert bake(tmp_path, answers).returncode == 0
+
+    assert_holds(read(tmp_path / "fixture"), answers, LICENSED)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from tests.support import matrix
 FOLDER = matrix.TEMPLATE / "<<cookiecutter.charm_name>>"
 FILES = sorted(
     path
-    for folder in (FOLDER, matrix.TEMPLATE / "hooks", matrix.TEMPLATE / "templates")
+    for folder in (FOLDER, matrix.TEMPLATE / "templates")
     for path in folder.rglob("*")
     if path.is_file() and not {"__pycache__", ".tox", ".ruff_cache"} & set(path.parts)
 )
@@ -24,7 +24,7 @@ TEXTS = {key: text for key, text in matrix.CONTEXT.items() if isinstance(text, s
 LITERAL = r"('[^'<>\n]*'|\"[^\"<>\n]*\")"
 EXPRESSION = re.compile(
     rf"<< (cookiecutter\b[^<>\n]*|await|async|{LITERAL} if cookiecutter\.[^<>\n]*"
-    r"|\{[^<>\n]*\}\[cookiecutter\.\w+\]) >>"
+    r") >>"
 )
 BLOCK = re.compile(
     r"<% (if (\"[^\"\n]*\" in )?cookiecutter\.[^<>\n]*|elif cookiecutter\.[^<>\n]*"

@@ -9,13 +9,11 @@ import os
 import pathlib
 import re
 import shutil
-import subprocess
 import sys
 
-import pytest
 import tomli
 
-from tests.support import baking, matrix
+from tests.support import baking, command, libyaml, parameters
 
 SURVIVORS = tomli.loads(pathlib.Path(__file__).with_name("survivors.toml").read_text())
 CONFIGURATION = """
@@ -25,16 +23,15 @@ also_copy = ["charmcraft.yaml"]
 pytest_add_cli_args = ["-p", "no:cacheprovider"]
 pytest_add_cli_args_test_selection = ["tests/unit"]
 """
-# Scenario reads and writes YAML for each run, which takes half of the run's time.
 MUTMUT = """
-import yaml
-yaml.SafeDumper, yaml.SafeLoader = yaml.CSafeDumper, yaml.CSafeLoader
+import libyaml
+libyaml.pytest_configure()
 from mutmut.__main__ import cli
 cli()
 """
 
 
-@pytest.mark.parametrize("substrate", matrix.CHOICES["substrate"])
+@parameters.SUBSTRATES
 def test_the_unit_tests_kill_all_mutants_but_the_listed(
     baker: baking.Baker, tmp_path: pathlib.Path, substrate: str
 ):
@@ -60,15 +57,16 @@ def test_the_unit_tests_kill_all_mutants_but_the_listed(
     assert sorted(describe(run(charm, "show", name)) for name in alive) == expected
 
 
-def run(charm: pathlib.Path, *command: str) -> str:
+def run(charm: pathlib.Path, *arguments: str) -> str:
     """Run mutmut on a charm and return what it printed."""
-    result = subprocess.run(
-        [sys.executable, "-c", MUTMUT, *command],
+    result = command.run(
+        *(sys.executable, "-c", MUTMUT, *arguments),
         cwd=charm,
-        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
+        env={
+            **os.environ,
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONPATH": str(pathlib.Path(libyaml.__file__).parent),
+        },
     )
     assert result.returncode == 0, result.stdout[-5000:]
     return result.stdout

@@ -6,12 +6,12 @@ import pytest
 import yaml
 from charmcraft.models import project
 
-from tests.support import baking, matrix
+from tests.support import baking, matrix, parameters
 
 
 # charmcraft reads a field of its own that it deprecates.
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:charmcraft")
-@pytest.mark.parametrize("variant", matrix.functional(), ids=matrix.name)
+@parameters.FUNCTIONAL
 def test_charmcraft_accepts_it(baker: baking.Baker, variant: matrix.Variant):
     text = (baker.bake(variant) / "charmcraft.yaml").read_text()
 

@@ -7,12 +7,8 @@ import pathlib
 import subprocess
 import sys
 
-import pytest
-
 from tests.project import test_files
-from tests.support import baking, matrix, pythons
-
-FUNCTIONAL = pytest.mark.parametrize("variant", matrix.functional(), ids=matrix.name)
+from tests.support import baking, command, matrix, parameters, pythons
 
 
 def run_tox(charm: pathlib.Path, base: str, *args: str) -> str:
@@ -20,19 +16,12 @@ def run_tox(charm: pathlib.Path, base: str, *args: str) -> str:
     environment = {key: value for key, value in os.environ.items() if not key.startswith("TOX")}
     if python := pythons.find(matrix.PYTHONS[base]):
         environment["PATH"] = f"{python.parent}{os.pathsep}{environment['PATH']}"
-    result = subprocess.run(
-        [sys.executable, "-m", "tox", *args],
-        cwd=charm,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    result = command.run(sys.executable, "-m", "tox", *args, cwd=charm, env=environment)
     assert result.returncode == 0, result.stdout
     return result.stdout
 
 
-@FUNCTIONAL
+@parameters.FUNCTIONAL
 def test_lint_and_unit_pass_and_integration_collects(tmp_path, variant: matrix.Variant):
     charm = baking.bake(variant, tmp_path)
 

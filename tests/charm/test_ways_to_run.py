@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import pathlib
 import re
-import subprocess
 import sys
 
 import pytest
 
-from tests.support import baking, matrix, pythons
+from tests.support import baking, command, matrix, pythons
 
 # To ruff, to pyright, and (in two halves, for the template's own check) to codespell.
 PROBLEMS = "import os,sys\nx = lambda: Undefined # t" + "eh end\n"
@@ -19,14 +18,8 @@ PROBLEMS = "import os,sys\nx = lambda: Undefined # t" + "eh end\n"
 def run(charm: pathlib.Path, *arguments: str, path: str = os.environ["PATH"]) -> tuple[int, str]:
     """Run a Python module in a charm's folder, and return its exit code and what it prints."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith("TOX")}
-    result = subprocess.run(
-        [sys.executable, "-m", *arguments],
-        cwd=charm,
-        env={**environment, "PATH": path},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    environment["PATH"] = path
+    result = command.run(sys.executable, "-m", *arguments, cwd=charm, env=environment)
     return result.returncode, result.stdout
 
 

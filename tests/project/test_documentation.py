@@ -8,12 +8,10 @@ import pathlib
 import re
 from xml.etree import ElementTree
 
-import pytest
 import yaml
 
-from tests.support import baking, matrix
+from tests.support import baking, matrix, parameters
 
-FUNCTIONAL = pytest.mark.parametrize("variant", matrix.functional(), ids=matrix.name)
 SVG = "{http://www.w3.org/2000/svg}"
 
 
@@ -59,7 +57,7 @@ def broken_links(project: pathlib.Path, documents: list[pathlib.Path]) -> list[s
     return broken
 
 
-@pytest.mark.parametrize("substrate", matrix.CHOICES["substrate"])
+@parameters.SUBSTRATES
 def test_contributing_matches_tox_ini_to_the_letter(baker: baking.Baker, substrate: str):
     charm = baker.bake({"substrate": substrate})
 
@@ -72,7 +70,7 @@ def test_the_templates_contributing_matches_tox_ini_to_the_letter():
     assert commands(document) == environments(matrix.TEMPLATE)
 
 
-@FUNCTIONAL
+@parameters.FUNCTIONAL
 def test_every_command_in_contributing_is_one_that_works(
     baker: baking.Baker, variant: matrix.Variant
 ):
@@ -91,8 +89,8 @@ def test_every_command_in_contributing_is_one_that_works(
     assert f"`tox -e integration -- {keep[variant['integration_tests']]}`" in document
 
 
-@FUNCTIONAL
-def test_the_readme_tells_every_action_option_and_status(
+@parameters.FUNCTIONAL
+def test_the_readme_has_every_action_option_and_status(
     baker: baking.Baker, variant: matrix.Variant
 ):
     charm = baker.bake(variant)
@@ -122,7 +120,7 @@ def test_the_readme_tells_every_action_option_and_status(
     }
 
 
-@FUNCTIONAL
+@parameters.FUNCTIONAL
 def test_no_link_between_the_charms_files_is_broken(baker: baking.Baker, variant: matrix.Variant):
     charm = baker.bake(variant)
 
@@ -143,8 +141,8 @@ def test_every_version_in_the_changelog_says_what_a_charm_must_change():
         assert re.match(
             r"Unreleased|[0-9]+\.[0-9]+\.[0-9]+ - [0-9]{4}-[0-9]{2}-[0-9]{2}\n", version
         )
-        told = version.split("### What a charm must change\n")[1:]
-        assert told and told[0].strip(), version.splitlines()[0]
+        changes = version.split("### What a charm must change\n")[1:]
+        assert changes and changes[0].strip(), version.splitlines()[0]
     assert versions
 
 
@@ -170,13 +168,13 @@ def test_nobody_owns_the_code_who_might_not_exist(baker: baking.Baker):
     assert all(line.startswith("#") for line in codeowners.splitlines())
 
 
-def test_security_says_whom_to_tell(baker: baking.Baker):
+def test_security_names_the_contact(baker: baking.Baker):
     charm = baker.bake({}, contact="security@example.com")
 
     assert "security@example.com" in (charm / "SECURITY.md").read_text()
 
 
-@FUNCTIONAL
+@parameters.FUNCTIONAL
 def test_the_icon_is_what_charmhub_takes_and_is_packed(
     baker: baking.Baker, variant: matrix.Variant
 ):

@@ -12,9 +12,8 @@ import pytest
 import tomli
 import yaml
 
-from tests.support import baking, matrix
+from tests.support import baking, matrix, parameters
 
-EVERY = pytest.mark.parametrize("variant", matrix.every(), ids=matrix.name)
 FILES = {
     ".github/CODEOWNERS",
     ".github/renovate.json",
@@ -69,7 +68,7 @@ def files(charm: pathlib.Path) -> dict[str, str]:
     }
 
 
-@EVERY
+@parameters.EVERY
 def test_a_bake_has_exactly_these_files(baker: baking.Baker, variant: matrix.Variant):
     charm = baker.bake(variant)
 
@@ -79,7 +78,7 @@ def test_a_bake_has_exactly_these_files(baker: baking.Baker, variant: matrix.Var
     assert folders == {parent.as_posix() for parent in parents} - {"."}
 
 
-@EVERY
+@parameters.EVERY
 def test_nothing_of_the_template_is_left(baker: baking.Baker, variant: matrix.Variant):
     charm = baker.bake(variant)
 
@@ -91,7 +90,7 @@ def test_nothing_of_the_template_is_left(baker: baking.Baker, variant: matrix.Va
     assert left == {}
 
 
-@EVERY
+@parameters.EVERY
 def test_nothing_of_another_variant_is_left(baker: baking.Baker, variant: matrix.Variant):
     """Each word belongs to one choice, and appears in charms of that choice alone."""
     words = {
@@ -123,7 +122,7 @@ def test_charms_share_what_they_can(baker: baking.Baker):
     assert {file: len(texts) for file, texts in alike.items()} == dict.fromkeys(alike, 1)
 
 
-@EVERY
+@parameters.EVERY
 def test_every_file_parses(baker: baking.Baker, variant: matrix.Variant):
     for file, text in files(baker.bake(variant)).items():
         suffix = pathlib.Path(file).suffix
@@ -139,7 +138,7 @@ def test_every_file_parses(baker: baking.Baker, variant: matrix.Variant):
             assert parser.sections(), file
 
 
-@EVERY
+@parameters.EVERY
 def test_every_file_is_tidy(baker: baking.Baker, variant: matrix.Variant):
     """One final newline, no trailing space, no tab, no run of blank lines."""
     for file, text in files(baker.bake(variant)).items():
@@ -150,7 +149,7 @@ def test_every_file_is_tidy(baker: baking.Baker, variant: matrix.Variant):
             assert "\n\n\n" not in text, file
 
 
-@pytest.mark.parametrize("variant", matrix.functional(), ids=matrix.name)
+@parameters.FUNCTIONAL
 @pytest.mark.parametrize("charm_name", ["a", baking.CHARM_NAME, "n" * 40])
 def test_ruff_finds_nothing_whatever_the_name(
     baker: baking.Baker, variant: matrix.Variant, charm_name: str
@@ -165,7 +164,7 @@ def test_ruff_finds_nothing_whatever_the_name(
         assert result.returncode == 0, result.stdout + result.stderr
 
 
-@EVERY
+@parameters.EVERY
 def test_the_licence_is_the_one_that_was_chosen(baker: baking.Baker, variant: matrix.Variant):
     first = {
         "Apache-2.0": "Apache License",

@@ -21,7 +21,7 @@ import pytest
 import tomli
 import yaml
 
-from tests.support import baking, command, matrix, pythons, skips
+from tests.support import baking, command, matrix, parameters, pythons, skips
 from tools import pins
 
 GROUP = tomli.loads((matrix.TEMPLATE / "pyproject.toml").read_text())["dependency-groups"]
@@ -94,7 +94,7 @@ def site(tmp_path) -> Iterator[tuple[pathlib.Path, str]]:
 
 
 @pytest.mark.parametrize("license", ["Apache-2.0", "GPL-3.0-only"])
-@pytest.mark.parametrize("substrate", matrix.CHOICES["substrate"])
+@parameters.SUBSTRATES
 def test_the_listing_review_ticks_every_box_that_it_can(
     site: tuple[pathlib.Path, str], tmp_path, substrate: str, license: str
 ):

@@ -9,7 +9,7 @@ import shutil
 import pytest
 import tomli
 
-from tests.support import baking, matrix
+from tests.support import baking, matrix, parameters
 from tools import pins
 
 
@@ -46,7 +46,7 @@ def test_every_requirement_of_the_template_has_both_bounds():
     assert unbounded == set()
 
 
-@pytest.mark.parametrize("variant", matrix.functional(), ids=matrix.name)
+@parameters.FUNCTIONAL
 def test_every_requirement_of_a_charm_has_both_bounds(
     baker: baking.Baker, variant: matrix.Variant
 ):
@@ -145,7 +145,7 @@ def test_no_pin_is_anywhere_else():
     """tools/pins.py wouldn't lift it."""
     written = [
         path
-        for layer in (".ci", ".github", "benchmarks", "docs", "hooks", pins.CHARM)
+        for layer in (".ci", ".github", "benchmarks", "docs", pins.CHARM)
         for path in (matrix.TEMPLATE / layer).rglob("*")
     ] + list(matrix.TEMPLATE.iterdir())
 

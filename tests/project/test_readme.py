@@ -6,9 +6,7 @@ import re
 import shutil
 import subprocess
 
-import pytest
-
-from tests.support import matrix
+from tests.support import matrix, parameters
 
 README = (matrix.TEMPLATE / "README.md").read_text()
 COMMANDS = re.findall(r"```shell\n(.*?)```", README, re.DOTALL)
@@ -63,8 +61,8 @@ def test_the_prompts_name_the_python_of_each_base():
     assert set(matrix.PYTHONS) == set(matrix.CHOICES["base"])
 
 
-@pytest.mark.parametrize("variant", matrix.functional(), ids=matrix.name)
-def test_each_variant_is_told_which_juju_it_needs(variant: matrix.Variant):
+@parameters.FUNCTIONAL
+def test_each_variant_has_the_juju_that_it_needs(variant: matrix.Variant):
     base = variant["base"].removeprefix("ubuntu@")
     juju = {"pytest-operator": "3.6", "jubilant": "3.6 and 4"}[variant["integration_tests"]]
 

@@ -13,9 +13,7 @@ import hcl2
 import pytest
 import yaml
 
-from tests.support import baking, matrix, skips
-
-FUNCTIONAL = pytest.mark.parametrize("variant", matrix.functional(), ids=matrix.name)
+from tests.support import baking, command, matrix, parameters, skips
 
 TERRAFORM = shutil.which("terraform") or shutil.which("tofu")
 # What juju_application takes, from version 1.0 of the provider on:
@@ -33,14 +31,8 @@ def run(*args: str, folder: pathlib.Path) -> subprocess.CompletedProcess[str]:
         for key, value in os.environ.items()
         if not key.startswith("TF_") or key == "TF_CLI_CONFIG_FILE"
     }
-    return subprocess.run(
-        [TERRAFORM, *args],
-        cwd=folder,
-        env={**environment, "CHECKPOINT_DISABLE": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    environment["CHECKPOINT_DISABLE"] = "1"
+    return command.run(TERRAFORM, *args, cwd=folder, env=environment)
 
 
 def parse(file: pathlib.Path) -> dict[str, Any]:
@@ -62,7 +54,7 @@ def variables(module: pathlib.Path) -> dict[str, dict[str, Any]]:
     return {name: value for variable in parsed for name, value in variable.items()}
 
 
-@FUNCTIONAL
+@parameters.FUNCTIONAL
 def test_terraform_finds_the_files_formatted(baker: baking.Baker, variant: matrix.Variant):
     result = run("fmt", "-check", "-diff", "-recursive", folder=baker.bake(variant) / "terraform")
 
@@ -87,7 +79,7 @@ def test_every_module_is_valid_and_passes_its_own_tests(baker: baking.Baker, tmp
         assert "3 passed, 0 failed." in tested.stdout
 
 
-@FUNCTIONAL
+@parameters.FUNCTIONAL
 def test_the_application_gets_every_variable(baker: baking.Baker, variant: matrix.Variant):
     module = baker.bake(variant) / "terraform"
     ((application,),) = (
@@ -105,7 +97,7 @@ def test_the_application_gets_every_variable(baker: baking.Baker, variant: matri
     assert used == set(variables(module))
 
 
-@FUNCTIONAL
+@parameters.FUNCTIONAL
 def test_the_defaults_are_those_of_charmcraft_yaml(baker: baking.Baker, variant: matrix.Variant):
     charm = baker.bake(variant)
     charmcraft = yaml.safe_load((charm / "charmcraft.yaml").read_text())
@@ -117,12 +109,12 @@ def test_the_defaults_are_those_of_charmcraft_yaml(baker: baking.Baker, variant:
     assert [name for name, it in found.items() if not it.get("description")] == []
 
 
-@FUNCTIONAL
-def test_the_readme_tells_every_variable_and_output(baker: baking.Baker, variant: matrix.Variant):
+@parameters.FUNCTIONAL
+def test_the_readme_has_every_variable_and_output(baker: baking.Baker, variant: matrix.Variant):
     module = baker.bake(variant) / "terraform"
     readme = (module / "README.md").read_text()
 
-    told = re.findall(r"^\| `(\w+)` \| (\S+) \| (\S+) \|", readme, re.MULTILINE)
+    described = re.findall(r"^\| `(\w+)` \| (\S+) \| (\S+) \|", readme, re.MULTILINE)
 
     declared = []
     for name, variable in variables(module).items():
@@ -130,6 +122,6 @@ def test_the_readme_tells_every_variable_and_output(baker: baking.Baker, variant
         default = re.search(r"^  default +=\s(.*)$", text.split("\n}\n")[0], re.MULTILINE)
         kind = variable["type"].removeprefix("${").removesuffix("}")
         declared.append((name, kind, f"`{default[1]}`" if default else "required"))
-    assert told == declared
+    assert described == declared
     outputs = [name for output in parse(module / "outputs.tf")["output"] for name in output]
     assert re.findall(r"^\| `(\w+)` \| [^|]+ \|$", readme, re.MULTILINE) == outputs

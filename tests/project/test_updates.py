@@ -45,14 +45,7 @@ def template(tmp_path: pathlib.Path) -> pathlib.Path:
 
 def cruft(*arguments: str, folder: pathlib.Path) -> subprocess.CompletedProcess[str]:
     """Run cruft in a folder."""
-    return subprocess.run(
-        [*CRUFT, *arguments],
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env={**os.environ, "NO_COLOR": "1"},
-    )
+    return command.run(*CRUFT, *arguments, cwd=folder, env={**os.environ, "NO_COLOR": "1"})
 
 
 def create(

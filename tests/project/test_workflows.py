@@ -18,10 +18,9 @@ import pytest
 import yaml
 from click import testing
 
-from tests.support import baking, charmhub, matrix, skips
+from tests.support import baking, charmhub, command, matrix, parameters, skips
 from tools import pins
 
-FUNCTIONAL = pytest.mark.parametrize("variant", matrix.functional(), ids=matrix.name)
 CONCIERGE_PRESETS = {"machine": "machine", "kubernetes": "k8s"}
 
 
@@ -59,9 +58,9 @@ def scripts(project: pathlib.Path) -> Iterator[tuple[str, str]]:
                 yield name, step["run"]
 
 
-def check(*command: str | pathlib.Path) -> None:
+def check(*arguments: str | pathlib.Path) -> None:
     """Run a checker, and fail with what it says."""
-    result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    result = command.run(*arguments)
     assert result.returncode == 0, result.stdout
 
 
@@ -145,7 +144,7 @@ def test_tox_has_every_environment_that_a_workflow_runs(project: pathlib.Path):
             assert f"testenv:{environment}" in tox, name
 
 
-@FUNCTIONAL
+@parameters.FUNCTIONAL
 def test_every_pull_request_is_linted_tested_packed_and_integrated(
     baker: baking.Baker, variant: matrix.Variant
 ):
@@ -154,8 +153,8 @@ def test_every_pull_request_is_linted_tested_packed_and_integrated(
 
     assert "pull_request" in checks["on"] and "pull_request" in integration["on"]
     assert checks["jobs"]["tox"]["strategy"]["matrix"]["environment"] == ["lint", "unit"]
-    for command in ("fmt -check -diff -recursive", "validate", "test"):
-        step = {"run": f"tofu -chdir=terraform {command}"}
+    for check_name in ("fmt -check -diff -recursive", "validate", "test"):
+        step = {"run": f"tofu -chdir=terraform {check_name}"}
         assert step in checks["jobs"]["terraform"]["steps"]
     assert integration["jobs"]["integration"]["needs"] == "pack"
     python = f"--python {matrix.PYTHONS[variant['base']]} tox -e"
@@ -163,7 +162,7 @@ def test_every_pull_request_is_linted_tested_packed_and_integrated(
     assert python in (folder / "integration.yaml").read_text()
 
 
-@FUNCTIONAL
+@parameters.FUNCTIONAL
 def test_the_integration_tests_run_on_each_juju_that_suits_the_harness(
     baker: baking.Baker, variant: matrix.Variant
 ):
@@ -181,7 +180,7 @@ def test_the_integration_tests_run_on_each_juju_that_suits_the_harness(
 
 
 @pytest.mark.parametrize(("secret", "present"), [("s3cr3t", "yes"), ("", "")])
-@FUNCTIONAL
+@parameters.FUNCTIONAL
 def test_only_a_repository_with_the_secret_releases(
     baker: baking.Baker, variant: matrix.Variant, tmp_path, secret: str, present: str
 ):
@@ -207,7 +206,7 @@ def release(charmhub_: charmhub.Charmhub, charm: pathlib.Path) -> int:
     return charmhub_.run(step["run"], step["env"])
 
 
-@pytest.mark.parametrize("substrate", matrix.CHOICES["substrate"])
+@parameters.SUBSTRATES
 def test_a_release_takes_every_packed_charm_to_edge(baker: baking.Baker, tmp_path, substrate: str):
     charm = baker.bake({"substrate": substrate})
     hub = charmhub.Charmhub(tmp_path, charm)
@@ -224,7 +223,7 @@ def test_a_release_takes_every_packed_charm_to_edge(baker: baking.Baker, tmp_pat
     assert hub.images == [f"docker://{it['upstream-source']}" for it in declared.values()]
 
 
-@pytest.mark.parametrize("substrate", matrix.CHOICES["substrate"])
+@parameters.SUBSTRATES
 def test_a_charm_that_charmhub_refuses_fails_the_release(
     baker: baking.Baker, tmp_path, substrate: str
 ):
@@ -236,7 +235,7 @@ def test_a_charm_that_charmhub_refuses_fails_the_release(
     assert f"packed/{charmhub.PACKED[1]}" not in [it["file"] for it in hub.released]
 
 
-@pytest.mark.parametrize("substrate", matrix.CHOICES["substrate"])
+@parameters.SUBSTRATES
 def test_what_is_in_edge_is_promoted_by_hand_with_a_note(
     baker: baking.Baker, tmp_path, substrate: str
 ):
