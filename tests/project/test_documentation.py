@@ -90,7 +90,7 @@ def test_every_command_in_contributing_is_one_that_works(
 
 
 @parameters.FUNCTIONAL
-def test_the_readme_tells_every_action_option_and_status(
+def test_the_readme_has_every_action_option_and_status(
     baker: baking.Baker, variant: matrix.Variant
 ):
     charm = baker.bake(variant)
@@ -141,8 +141,8 @@ def test_every_version_in_the_changelog_says_what_a_charm_must_change():
         assert re.match(
             r"Unreleased|[0-9]+\.[0-9]+\.[0-9]+ - [0-9]{4}-[0-9]{2}-[0-9]{2}\n", version
         )
-        told = version.split("### What a charm must change\n")[1:]
-        assert told and told[0].strip(), version.splitlines()[0]
+        changes = version.split("### What a charm must change\n")[1:]
+        assert changes and changes[0].strip(), version.splitlines()[0]
     assert versions
 
 
@@ -168,7 +168,7 @@ def test_nobody_owns_the_code_who_might_not_exist(baker: baking.Baker):
     assert all(line.startswith("#") for line in codeowners.splitlines())
 
 
-def test_security_says_whom_to_tell(baker: baking.Baker):
+def test_security_names_the_contact(baker: baking.Baker):
     charm = baker.bake({}, contact="security@example.com")
 
     assert "security@example.com" in (charm / "SECURITY.md").read_text()

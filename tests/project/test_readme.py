@@ -62,7 +62,7 @@ def test_the_prompts_name_the_python_of_each_base():
 
 
 @parameters.FUNCTIONAL
-def test_each_variant_is_told_which_juju_it_needs(variant: matrix.Variant):
+def test_each_variant_has_the_juju_that_it_needs(variant: matrix.Variant):
     base = variant["base"].removeprefix("ubuntu@")
     juju = {"pytest-operator": "3.6", "jubilant": "3.6 and 4"}[variant["integration_tests"]]
 

@@ -1,8 +1,12 @@
-"""Do the recipes work, carried out on a charm as it was baked?"""
+"""Do the recipes of docs/recipes.md work, on a charm as it was baked?
+
+tests/charm/test_growth.py asks the same of the recipes in the charm's CONTRIBUTING.md.
+"""
 
 from __future__ import annotations
 
 import pathlib
+import re
 import sys
 
 import pytest
@@ -10,12 +14,11 @@ import yaml
 from charmcraft.models import project
 from craft_application.models import spread
 
-from tests.support import baking, command, matrix, parameters, recipes
+from tests.support import baking, command, edits, matrix, parameters
 
-RECIPES = recipes.read((matrix.TEMPLATE / "docs" / "recipes.md").read_text())
-MACHINE_ALONE = {"Metrics and logs of a machine charm"}
-KUBERNETES_ALONE = {"Metrics of a Kubernetes charm"}
-# Libraries are on Charmhub, which tests don't ask: the class that the recipe names stands in.
+DOCUMENT = (matrix.TEMPLATE / "docs" / "recipes.md").read_text()
+RECIPES = edits.in_document(DOCUMENT)
+# Libraries are on Charmhub, which no test asks: the class that the recipe names stands in.
 LIBRARIES = {
     "Metrics and logs of a machine charm": ("grafana_agent/v0/cos_agent", "COSAgentProvider"),
     "Metrics of a Kubernetes charm": (
@@ -30,21 +33,79 @@ class {name}(ops.Object):
     def __init__(self, charm: ops.CharmBase, **options: Any):
         super().__init__(charm, "library")
 """
-# What each recipe's charm must pass, beside lint: all unit tests, or those that it can pass.
-TESTS = {
-    "Restarts that take turns": ["tests/unit/test_turns.py"],
-    "Spread tests": ["--collect-only"],
-}
+IMPORTS = """\
+import dataclasses
+
+import fakes
+import pytest
+import states
+from ops import testing
+
+"""
+USER_SECRET = """
+def test_the_token_reaches_the_workload(
+    ctx: testing.Context, system: fakes.System, deployed: testing.State
+):
+    user = testing.Secret({"token": "from-the-user"})
+    config = {"api-token": user.id}
+    state = dataclasses.replace(deployed, config=config, secrets={*deployed.secrets, user})
+
+    state = ctx.run(ctx.on.config_changed(), state)
+
+    assert state.unit_status == testing.ActiveStatus()
+    assert system.settings is not None
+    assert system.settings["api_token"] == "from-the-user"
+
+
+@pytest.mark.parametrize("content", [None, {"other": "value"}])
+def test_another_secret_blocks_the_unit(
+    ctx: testing.Context, deployed: testing.State, content: dict[str, str] | None
+):
+    user = testing.Secret(content or {"token": "value"})
+    secrets = {*deployed.secrets, user} if content else deployed.secrets
+    state = dataclasses.replace(deployed, config={"api-token": user.id}, secrets=secrets)
+
+    state = ctx.run(ctx.on.config_changed(), state)
+
+    message = "api-token must name a granted secret with the key token"
+    assert state.unit_status == testing.BlockedStatus(message), states.APP
+"""
+TURNS = """
+@pytest.mark.parametrize("level", ["debug"])
+def test_a_restart_waits_for_the_lock(
+    ctx: testing.Context, system: fakes.System, deployed: testing.State, level: str
+):
+    state = ctx.run(ctx.on.start(), deployed)
+    assert system.settings is not None and system.settings["log_level"] == "info"
+    state = dataclasses.replace(state, config={"log-level": level})
+
+    state = ctx.run(ctx.on.config_changed(), state)
+
+    assert system.interruptions == 0
+    (turns,) = state.get_relations("restart")
+    assert "reconfigure" in str(turns.local_unit_data), states.APP
+    message = "waiting for the workload to take its settings"
+    assert state.unit_status == testing.WaitingStatus(message)
+    with ctx(ctx.on.update_status(), state) as manager:
+        manager.charm._reconfigure()
+        assert system.interruptions == 1
+        assert system.settings is not None and system.settings["log_level"] == level
+"""
+# Tests of a recipe's own.
+TESTS = {"A secret that the user gives": USER_SECRET, "Restarts that take turns": TURNS}
+# The library's events and its process on the leader don't suit the generated tests.
+OWN_TESTS_ALONE = {"Restarts that take turns"}
 CASES = [
     pytest.param(recipe, substrate, id=f"{recipe}-{substrate}")
     for recipe in RECIPES
     for substrate in matrix.CHOICES["substrate"]
-    if recipe not in (KUBERNETES_ALONE if substrate == "machine" else MACHINE_ALONE)
+    if not re.search(r" of a (Kubernetes|machine) charm$", recipe)
+    or f" of a {substrate} charm" in recipe.lower()
 ]
 
 
-def tox(charm: pathlib.Path, *arguments: str) -> None:
-    """Run a charm's tox, which installs what the recipe adds, and fail with what it says."""
+def run_tox(charm: pathlib.Path, *arguments: str) -> None:
+    """Run a charm's tox, which installs what a recipe adds, and fail with what it says."""
     result = command.run(sys.executable, "-m", "tox", *arguments, cwd=charm)
     assert result.returncode == 0, result.stdout
 
@@ -52,43 +113,41 @@ def tox(charm: pathlib.Path, *arguments: str) -> None:
 # charmcraft reads a field of its own that it deprecates.
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:charmcraft")
 @pytest.mark.parametrize(("recipe", "substrate"), CASES)
-def test_a_recipe_works(tmp_path, recipe: str, substrate: str):
+def test_a_recipe_passes_the_charms_checks(tmp_path, recipe: str, substrate: str):
     charm = baking.bake({"substrate": substrate, "integration_tests": "jubilant"}, tmp_path)
 
-    for step in RECIPES[recipe]:
-        step.apply(charm)
+    edits.apply(RECIPES[recipe], charm)
     if recipe in LIBRARIES:
         path, name = LIBRARIES[recipe]
         library = charm / "lib" / "charms" / f"{path}.py"
         library.parent.mkdir(parents=True)
         library.write_text(LIBRARY.format(name=name))
+    test = charm / "tests" / "unit" / "test_recipe.py"
+    if recipe in TESTS:
+        test.write_text(IMPORTS + TESTS[recipe])
 
-    tox(charm, "-e", "lint,unit", "--", *TESTS.get(recipe, ["tests/unit"]))
+    only = ["--", "tests/unit/test_recipe.py"] if recipe in OWN_TESTS_ALONE else []
+    run_tox(charm, "-e", "lint,unit", *only)
     metadata = yaml.safe_load((charm / "charmcraft.yaml").read_text())
     assert project.CharmcraftProject.unmarshal(metadata)
-    if recipe == "Spread tests":
-        assert spread.CraftTestYaml.unmarshal(
-            yaml.safe_load((charm / "charmcraft-test.yaml").read_text())
-        )
 
 
 @parameters.SUBSTRATES
-def test_the_first_months_recipes_work_together(tmp_path, substrate: str):
-    """tests/charm/test_growth.py tries each of them alone."""
+def test_a_secret_that_expires(tmp_path, substrate: str):
     charm = baking.bake({"substrate": substrate, "integration_tests": "jubilant"}, tmp_path)
-    found = recipes.read((charm / "CONTRIBUTING.md").read_text())
+    document = (charm / "CONTRIBUTING.md").read_text()
 
-    for steps in found.values():
-        for step in steps:
-            step.apply(charm)
+    edits.apply(edits.in_document(document)["A secret that expires"], charm)
 
-    assert len(found) == 6
-    tox(charm)
+    run_tox(charm)
 
 
-@pytest.mark.parametrize("line", ["missing", "twice"])
-def test_a_recipe_that_no_longer_fits_says_so(tmp_path, line: str):
-    (tmp_path / "file").write_text("twice\n  twice\n")
+def test_charmcraft_takes_the_files_of_the_spread_tests():
+    files = dict(re.findall(r"^`(\S+)`:\n\n```yaml\n(.*?)^```$", DOCUMENT, re.M | re.S))
+    assert set(files) == {"charmcraft-test.yaml", "spread/integration/task.yaml"}
 
-    with pytest.raises(AssertionError, match=f"file has [02] lines '{line}'"):
-        recipes.Step("file", "after", line, "").apply(tmp_path)
+    tests = spread.CraftTestYaml.unmarshal(yaml.safe_load(files["charmcraft-test.yaml"]))
+
+    assert list(tests.suites) == ["spread/"]
+    task = yaml.safe_load(files["spread/integration/task.yaml"])
+    assert "tox -e integration" in task["execute"]

@@ -110,11 +110,11 @@ def test_the_defaults_are_those_of_charmcraft_yaml(baker: baking.Baker, variant:
 
 
 @parameters.FUNCTIONAL
-def test_the_readme_tells_every_variable_and_output(baker: baking.Baker, variant: matrix.Variant):
+def test_the_readme_has_every_variable_and_output(baker: baking.Baker, variant: matrix.Variant):
     module = baker.bake(variant) / "terraform"
     readme = (module / "README.md").read_text()
 
-    told = re.findall(r"^\| `(\w+)` \| (\S+) \| (\S+) \|", readme, re.MULTILINE)
+    described = re.findall(r"^\| `(\w+)` \| (\S+) \| (\S+) \|", readme, re.MULTILINE)
 
     declared = []
     for name, variable in variables(module).items():
@@ -122,6 +122,6 @@ def test_the_readme_tells_every_variable_and_output(baker: baking.Baker, variant
         default = re.search(r"^  default +=\s(.*)$", text.split("\n}\n")[0], re.MULTILINE)
         kind = variable["type"].removeprefix("${").removesuffix("}")
         declared.append((name, kind, f"`{default[1]}`" if default else "required"))
-    assert told == declared
+    assert described == declared
     outputs = [name for output in parse(module / "outputs.tf")["output"] for name in output]
     assert re.findall(r"^\| `(\w+)` \| [^|]+ \|$", readme, re.MULTILINE) == outputs

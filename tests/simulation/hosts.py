@@ -14,7 +14,6 @@ import subprocess
 import tempfile
 import threading
 import time
-import uuid
 from collections.abc import Mapping
 
 from tests.simulation import hookcommands, place
@@ -306,12 +305,22 @@ class Pod(Host):
         domains = ("", f".{model}", f".{model}.svc", f".{model}.svc.cluster.local")
         # By which the headless service APP-endpoints knows it, whether it is ready or not.
         self.names = [f"{name}{domain}" for domain in domains]
+        containers = metadata["containers"]
+        assert isinstance(containers, dict)
+        workload = containers["workload"]
         self._pebble = pathlib.Path(pebble).resolve()
         self._period = period
         self._users = {
             "charm": CHARM_USER if metadata.get("charm-user") == "non-root" else ROOT,
-            "workload": _workload_user(metadata),
+            "workload": (workload.get("uid", 0), workload.get("gid", 0)),
         }
+        # Where the workload has its storages, which outlive the pod.
+        self._storages = {
+            mount["location"]: self._folder.with_name(f"{self.hostname}-{mount['storage']}")
+            for mount in workload.get("mounts", [])
+        }
+        for folder in self._storages.values():
+            self._make_shared(folder)
         self._containers: dict[str, place.Container] = {}
         self._healths: dict[str, bool] = {}
         self._kubelet: list[threading.Thread] = []
@@ -419,10 +428,7 @@ class Pod(Host):
 
     def _prepare(self) -> None:
         for folder in ("juju", "pebble", "containers/workload"):
-            (self._volume / folder).mkdir(parents=True)
-            (self._volume / folder).chmod(0o2777)
-            if os.geteuid() == 0:
-                os.chown(self._volume / folder, 0, VOLUME_GROUP)
+            self._make_shared(self._volume / folder)
         for name in ("charm", "workload"):
             place.make_etc(self._folder / name / "etc")
         # So that the charm's user may tell the workload's Pebble what to do, who may be another.
@@ -431,8 +437,13 @@ class Pod(Host):
         # JSON is YAML.
         (self._volume / "identities.yaml").write_text(json.dumps(identities))
         self._install_tools()
-        # An agent sees by its absence that the pod is new.
-        self.environment["JUJU_K8S_POD_UUID"] = str(uuid.uuid4())
+
+    def _make_shared(self, folder: pathlib.Path) -> None:
+        """Make a folder that all users of the pod may write."""
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o2777)
+        if os.geteuid() == 0:
+            os.chown(folder, 0, VOLUME_GROUP)
 
     def _container(self, name: str) -> place.Container:
         if name not in self._containers:
@@ -463,6 +474,7 @@ class Pod(Host):
             private = {
                 "/charm/container": volume / "containers" / name,
                 "/charm/etc/pebble/identities.yaml": volume / "identities.yaml",
+                **self._storages,
             }
             args = (*args, "--create-dirs", "--hold", "--identities", list(private)[1])
         self._containers[name] = place.Container(
@@ -551,9 +563,3 @@ class Pod(Host):
         finally:
             connection.close()
             os.close(folder)
-
-
-def _workload_user(metadata: Mapping[str, object]) -> place.User:
-    containers = metadata["containers"]
-    assert isinstance(containers, dict)
-    return containers["workload"].get("uid", 0), containers["workload"].get("gid", 0)

@@ -21,6 +21,7 @@ import time
 
 FOLDER = pathlib.Path("/etc/systemd/system")
 WANTS = FOLDER / "multi-user.target.wants"
+STATE = pathlib.Path("/var/lib")
 SOCKET = pathlib.Path("/run/systemd/private")
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # Settings that are acted on or that change nothing here, by section.
@@ -28,7 +29,7 @@ KNOWN = {
     "Unit": {"After", "Description", "Documentation", "Wants"},
     "Service": {
         *("Environment", "ExecReload", "ExecStart", "Group", "Restart", "RestartSec", "Type"),
-        *("UMask", "User"),
+        *("StateDirectory", "UMask", "User"),
     },
     "Install": {"WantedBy"},
 }
@@ -168,6 +169,10 @@ class Service:
             environment |= {"USER": user, "LOGNAME": user, "HOME": entry.pw_dir}
             options = {"user": entry.pw_uid, "group": self.get("Group") or entry.pw_gid}
             options["extra_groups"] = os.getgrouplist(user, entry.pw_gid)
+        for name in self.get("StateDirectory").split():
+            folder = STATE / name
+            folder.mkdir(exist_ok=True)
+            os.chown(folder, options.get("user", 0), options.get("group", 0))
         process = subprocess.Popen(
             words(self.get(key), environment),
             cwd="/",
