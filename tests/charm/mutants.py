@@ -228,7 +228,9 @@ def order(module: Module) -> Iterator[Edit]:
         for first, second in itertools.pairwise(block):
             if "logger" in names(first) | names(second) or isinstance(first, ast.Return):
                 continue
-            written = {name(n) for n in ast.walk(first) if isinstance(getattr(n, "ctx", None), ast.Store)}
+            written = {
+                name(n) for n in ast.walk(first) if isinstance(getattr(n, "ctx", None), ast.Store)
+            }
             is_string = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
             leaves = any(isinstance(n, (ast.Return, ast.Raise)) for n in ast.walk(second))
             if not is_string and not leaves and not written & names(second):
@@ -260,10 +262,18 @@ def leaks(module: Module) -> Iterator[Edit]:
     own = "credentials" in functions
     credentials = "self.credentials" if own else "self.leadership.credentials"
     for function in functions.values():
-        body = [s for s in function.body if not isinstance(getattr(s, "value", None), ast.Constant)]
+        body = [
+            s for s in function.body if not isinstance(getattr(s, "value", None), ast.Constant)
+        ]
         settings = [a.arg for a in function.args.args if name(a.annotation or a) == "Settings"]
         if "leadership" in names(module.tree) or (own and not function.decorator_list):
-            if function.name not in ("__init__", "__post_init__", "_find_secret", "_read", "_bare_id"):
+            if function.name not in (
+                "__init__",
+                "__post_init__",
+                "_find_secret",
+                "_read",
+                "_bare_id",
+            ):
                 yield [before(module, body[0], f'logger.info("%s", {credentials})')]
         for argument in settings:
             yield [before(module, body[0], f'logger.info("%s", vars({argument}))')]
@@ -289,14 +299,17 @@ def leaks(module: Module) -> Iterator[Edit]:
         copy = f'{path}.with_name("copy").write_text({text})'
         if isinstance(statement, ast.Expr):
             yield [after(module, statement, copy)]
-            yield [after(module, statement, f'self.run([*VERSION_COMMAND, {text}])')]
+            yield [after(module, statement, f"self.run([*VERSION_COMMAND, {text}])")]
 
 
 @kind
 def options(module: Module) -> Iterator[Edit]:
     """Take another value of an option, or refuse one."""
     for constant in module.all(ast.Tuple):
-        if all(isinstance(each, ast.Constant) for each in constant.elts) and len(constant.elts) > 2:
+        if (
+            all(isinstance(each, ast.Constant) for each in constant.elts)
+            and len(constant.elts) > 2
+        ):
             for element in constant.elts:
                 rest = [module.text(each) for each in constant.elts if each is not element]
                 yield [(constant, f"({', '.join(rest)})")]
@@ -337,5 +350,7 @@ def definitions(module: Module) -> Iterator[Edit]:
                 pairs = list(zip(node.keys, node.values, strict=True))
                 for pair in pairs if len(pairs) > 1 else []:
                     rest = [p for p in pairs if p is not pair]
-                    items = (f"{module.text(key)}: {module.text(value)}" for key, value in rest if key)
+                    items = (
+                        f"{module.text(key)}: {module.text(value)}" for key, value in rest if key
+                    )
                     yield [(node, f"{{{', '.join(items)}}}")]

@@ -16,10 +16,8 @@ from tests.simulation import clock, deployment, hosts, jujucli, model
 class Controller(deployment.Deployment):
     """A deployment that answers, as a context manager that stops all it started."""
 
-    def __init__(
-        self, folder: pathlib.Path, packed: pathlib.Path, python: pathlib.Path, juju: model.Model
-    ):
-        super().__init__(folder, packed, python, juju)
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
         self._agents: dict[str, object] = {}  # The one that was started last, by unit.
 
     @property
@@ -42,7 +40,7 @@ class Controller(deployment.Deployment):
         self._server.shutdown()
         self._server.server_close()
         if not self._beside:
-            self._site.close()
+            self.site.close()
         if self._server.errors:
             raise self._server.errors[0]
 

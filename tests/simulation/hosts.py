@@ -440,7 +440,7 @@ class Pod(Host):
 
     def _make_shared(self, folder: pathlib.Path) -> None:
         """Make a folder that all users of the pod may write."""
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o2777)
         if os.geteuid() == 0:
             os.chown(folder, 0, VOLUME_GROUP)

@@ -29,21 +29,6 @@ def apply(diff: str, folder: pathlib.Path) -> None:
         file.write_text("\n".join(lines) + "\n") if lines else file.unlink()
 
 
-def edited_lines(diff: str) -> int:
-    """Count the lines that a person types or deletes; a block that is deleted counts as one."""
-    lines = [line for line in diff.splitlines() if not line.startswith(("---", "+++"))]
-    added = sum(line.startswith("+") for line in lines)
-    return added + sum(
-        line.startswith("-") and not following.startswith(("-", "+"))
-        for line, following in zip(lines, [*lines[1:], ""], strict=True)
-    )
-
-
-def files(diff: str) -> list[str]:
-    """Return the files that a diff edits."""
-    return [name for name, _ in _files(diff)]
-
-
 def in_document(document: str) -> dict[str, str]:
     """Return the diffs that a Markdown document shows, by the heading above them."""
     found: dict[str, str] = {}

@@ -148,9 +148,9 @@ def test_a_follower_moves_on_to_the_newest_revision(
 
     after = ctx.run(events.get(event) or getattr(ctx.on, event)(), state)
 
-    assert states.secret(after).tracked_content == states.credentials(state)
+    assert states.secret(after).tracked_content == secret.latest_content
     assert system.settings is not None
-    assert system.settings["password"] == "second-password"
+    assert system.settings["password"] == "new-password"
 
 
 @pytest.mark.parametrize("leader", [True, False])
