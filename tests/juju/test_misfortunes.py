@@ -19,10 +19,14 @@ FILES = {
     "machine": f"/etc/{APP}-workload/workload.json",
     "kubernetes": f"/tmp/{APP}-workload/workload.json",
 }
-SUBSTRATES = ("machine", "kubernetes")
+# The cases of a substrate are run by one process, which deploys for all of them.
+SUBSTRATES = {
+    substrate: pytest.param(substrate, marks=pytest.mark.xdist_group(f"misfortunes {substrate}"))
+    for substrate in FILES
+}
 
 
-@pytest.fixture(scope="module", params=SUBSTRATES)
+@pytest.fixture(scope="module", params=SUBSTRATES.values())
 def running(
     request: pytest.FixtureRequest,
     packer: packing.Packer,
@@ -295,7 +299,7 @@ def test_leader_elected_is_skipped(running: controller.Controller, juju: model.M
     check(running)
 
 
-KUBERNETES = pytest.mark.parametrize("running", ["kubernetes"], indirect=True)
+KUBERNETES = pytest.mark.parametrize("running", [SUBSTRATES["kubernetes"]], indirect=True)
 
 
 @KUBERNETES

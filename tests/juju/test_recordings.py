@@ -105,15 +105,11 @@ CASES = [
 
 
 @pytest.mark.parametrize("role,case,expected", CASES)
-def test_hook_commands_answer_alike(
-    role: str, case: dict[str, Any], expected: dict[str, Any], tmp_path: pathlib.Path
-):
+def test_hook_commands_answer_alike(role: str, case: dict[str, Any], expected: dict[str, Any]):
     app = Application(2)
     app.settle()
     unit = app.unit(int(role == "follower"))
-    file = tmp_path / "content"
-    file.write_text("value")
-    names = {"ID": SECRET, "UUID": model.UUID, "FILE": str(file)}
+    names = {"ID": SECRET, "UUID": model.UUID}
     command, *args = string.Template(case["command"]).substitute(names).split()
     context = hookcommands.Context(app.juju, unit, model.Hook("update-status"))
 
@@ -317,7 +313,11 @@ def test_all_units_are_removed_and_one_is_made_again():
 def ask(app: Application, *args: str) -> tuple[int, str, str]:
     """Run the juju command."""
     running: Any = types.SimpleNamespace(
-        juju=app.juju, is_kubernetes=app.juju.is_kubernetes, actions={"act": {}}
+        juju=app.juju,
+        is_kubernetes=app.juju.is_kubernetes,
+        actions={"act": {}},
+        metadata={"containers": {"workload": {}}},
+        hosts=dict.fromkeys(app.juju.units),
     )
     try:
         return jujucli.run(running, [*args])
@@ -470,3 +470,11 @@ def test_a_unit_is_removed_by_name_on_machines_alone(substrate: str):
         expected.get("stdout", ""),
         expected.get("stderr", ""),
     )
+
+
+def test_juju_ssh_knows_the_containers_of_a_pod():
+    app = Application(1, "kubernetes")
+
+    status, _, stderr = ask(app, "ssh", "--container", "nosuch", "app/0", "true")
+
+    assert (status, stderr) == (1, load("juju")["ssh"]["unknown container"])

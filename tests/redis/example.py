@@ -6,7 +6,7 @@ import pathlib
 
 import jinja2
 
-from tests.support import matrix
+from tests.support import baking, matrix
 
 SOURCE = pathlib.Path(__file__).parent / "workload.py.jinja"
 MARK = "    # Common to all workloads:\n"
@@ -18,8 +18,8 @@ MACHINE: Edits = {
     ],
     "tests/unit/fakes.py": [
         (
-            'OUTPUT = {"sleep": f"sleep (GNU coreutils) {VERSION}\\nCopyright\\n"}',
-            'OUTPUT = {"redis-cli": "OK\\n", "redis-server": f"Redis server v={VERSION} sha=0\\n"}',
+            '"sleep": f"sleep (GNU coreutils) {VERSION}\\nCopyright\\n"',
+            '"redis-cli": "OK\\n", "redis-server": f"Redis server v={VERSION} sha=0\\n"',
         ),
         (
             'LIVE = {"leader", "leader_address", "planned_units"}\n',
@@ -52,8 +52,8 @@ KUBERNETES: Edits = {
     ],
     "tests/unit/fakes.py": [
         (
-            'OUTPUT = {"sleep": f"sleep (GNU coreutils) {VERSION}\\nCopyright\\n"}',
-            'OUTPUT = {"redis-cli": "OK\\n", "redis-server": f"Redis server v={VERSION} sha=0\\n"}',
+            '"sleep": f"sleep (GNU coreutils) {VERSION}\\nCopyright\\n"',
+            '"redis-cli": "OK\\n", "redis-server": f"Redis server v={VERSION} sha=0\\n"',
         ),
         (
             'LIVE = {"leader", "leader_address", "planned_units"}\n',
@@ -75,14 +75,8 @@ KUBERNETES: Edits = {
 }
 
 
-def put_redis_in(project: pathlib.Path, variant: matrix.Variant, **answers: str) -> None:
-    """Edit a baked charm.
-
-    Args:
-        project: The charm's folder.
-        variant: The choices that it was baked with.
-        answers: The other answers that its files name.
-    """
+def put_redis_in(project: pathlib.Path, variant: matrix.Variant) -> None:
+    """Edit a baked charm."""
     edits = MACHINE if variant["substrate"] == "machine" else KUBERNETES
     for name, changes in edits.items():
         file = project / name
@@ -98,5 +92,10 @@ def put_redis_in(project: pathlib.Path, variant: matrix.Variant, **answers: str)
         undefined=jinja2.StrictUndefined,
     )
     template = environment.from_string(SOURCE.read_text())
-    _, mark, common = workload.read_text().partition(MARK)
-    workload.write_text(template.render(cookiecutter={**variant, **answers}) + mark + common)
+    text = workload.read_text()
+    answers = {**variant, "charm_name": baking.CHARM_NAME}
+    workload.write_text(
+        text[: text.index('"""')]
+        + template.render(cookiecutter=answers)
+        + text[text.index(MARK) :]
+    )

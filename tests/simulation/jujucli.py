@@ -147,6 +147,7 @@ def _run(running: deployment.Deployment, options: argparse.Namespace) -> Answer:
         if not juju.clock.wait(wait, lambda: action.status != "pending"):
             problem = f"ERROR timed out waiting for results from: unit {name}\n"
             return 1, "{}\n", progress + problem
+        juju.clock.advance(juju.timing.run)
     task = {
         "id": action.id,
         **({"message": action.message} if action.message else {}),
@@ -194,6 +195,10 @@ def _failure(task: str, code: object, output: str, progress: str) -> Answer:
 def _ssh(running: deployment.Deployment, options: argparse.Namespace) -> Answer:
     unit = _unit(running, options.unit)
     host = running.hosts[unit.name]
+    containers = ["charm", *running.metadata.get("containers", {})]
+    if options.container and options.container not in containers:
+        known = ", ".join(containers)
+        raise model.RefusedError(f'container "{options.container}" must be one of {known}')
     if running.juju.loses(" ".join(options.command)):
         return 0, "", ""
     # The arguments are joined, and one shell takes them apart again.

@@ -26,7 +26,7 @@ import ops
 <% endif %>
 import pytest
 <% if cookiecutter.substrate == "machine" %>
-from charmlibs import pathops
+from charmlibs import pathops, systemd
 <% endif %>
 from ops import testing
 
@@ -77,6 +77,8 @@ class System:
         root: The folder in whose ``etc`` the workload's files are.
     """
 
+    SystemdError = systemd.SystemdError
+
     def __init__(self, root: pathlib.Path):
         self.root = root
         self.unit_files = root / "etc/systemd/system"
@@ -87,6 +89,7 @@ class System:
         self.interruptions = 0  # How often a running service was stopped.
         self.commands: list[tuple[list[str], dict[str, Any]]] = []
         self.steps_left = -1  # How many changes of the system come before the hook is killed.
+        self.refuses = False  # Whether the workload takes no live change.
 
     @contextlib.contextmanager
     def patched(self) -> Iterator["System"]:
@@ -122,6 +125,8 @@ class System:
 
     def service_reload(self, service: str) -> bool:
         self._step()
+        if self.refuses:
+            raise self.SystemdError("reload failed")
         assert "\nExecReload=" in self.loaded[service]
         self.running[service] |= self.files
         return True
@@ -149,6 +154,7 @@ class System:
         self.interruptions = 0  # How often a running service was stopped.
         self.commands: list[list[str]] = []
         self.steps_left = -1  # How many changes of the system come before the hook is killed.
+        self.refuses = False  # Whether the workload takes no live change.
         for folder in FOLDERS:
             (root / folder).mkdir(parents=True)
 
@@ -202,6 +208,8 @@ class System:
         ORIGINALS["restart"](container, *services)
 
     def _send_signal(self, container: ops.Container, signal: str, *services: str) -> None:
+        if self.refuses:
+            raise ops.pebble.APIError({}, 400, "Bad Request", "cannot send signal")
         ORIGINALS["send_signal"](container, signal, *services)
         for service in services:
             self.running[service] |= self.files
@@ -216,6 +224,11 @@ class System:
         command = container.get_plan().services[service].command
         self.running[service] = {"": command, **self.files}
 <% endif %>
+
+    def crash(self) -> None:
+        """Let what runs end, and start again by itself with the files that it finds."""
+        for read in self.running.values():
+            read |= self.files
 
     def _step(self) -> None:
         """Count a change of the system, and let the hook be killed before it if it is time."""

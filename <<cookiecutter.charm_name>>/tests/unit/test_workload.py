@@ -117,25 +117,15 @@ def test_a_new_setting_restarts_unless_it_is_marked(ctx: testing.Context, deploy
 
 
 def test_a_change_that_the_workload_refuses_is_tried_again(
-    ctx: testing.Context,
-    system: fakes.System,
-    deployed: testing.State,
-    monkeypatch: pytest.MonkeyPatch,
+    ctx: testing.Context, system: fakes.System, deployed: testing.State
 ):
     """The unit isn't active before its workload has taken the change."""
     state = elect(ctx.run(ctx.on.start(), deployed))
-    offered: list[tuple[str, str]] = []
-
-    def refuse(_: workload.Workload, old: workload.Settings, new: workload.Settings) -> bool:
-        offered.append((old.leader, new.leader))
-        return False
-
-    with monkeypatch.context() as patch:
-        patch.setattr(workload.Workload, "apply", refuse)
-        for _ in range(2):
-            state = ctx.run(ctx.on.update_status(), state)
-            assert state.unit_status == WAITING
-    assert offered == [(f"{states.APP}/1", f"{states.APP}/0")] * 2
+    system.refuses = True
+    for _ in range(2):
+        state = ctx.run(ctx.on.update_status(), state)
+        assert state.unit_status == WAITING
+    system.refuses = False
 
     state = ctx.run(ctx.on.update_status(), state)
 
@@ -144,50 +134,53 @@ def test_a_change_that_the_workload_refuses_is_tried_again(
     assert system.interruptions == 0
 
 
-def test_a_change_that_was_begun_is_ended_before_the_next(
-    ctx: testing.Context,
-    system: fakes.System,
-    deployed: testing.State,
-    monkeypatch: pytest.MonkeyPatch,
+def test_a_workload_that_refused_may_run_with_anything_that_it_was_told(
+    ctx: testing.Context, deployed: testing.State, monkeypatch: pytest.MonkeyPatch
 ):
-    """The workload may run with what it was last offered, which the next change starts from."""
+    """Each is tried as the old settings, the newest first."""
     state = ctx.run(ctx.on.start(), deployed)
     offered: list[tuple[int, int]] = []
 
     def take(_: workload.Workload, old: workload.Settings, new: workload.Settings) -> bool:
         offered.append((old.planned_units, new.planned_units))
-        return len(offered) > 1
+        return (old.planned_units, new.planned_units) == (3, 5)
 
     monkeypatch.setattr(workload.Workload, "apply", take)
     ctx.run(ctx.on.update_status(), dataclasses.replace(state, planned_units=4))
     state = ctx.run(ctx.on.update_status(), dataclasses.replace(state, planned_units=5))
 
-    assert offered == [(3, 4), (3, 4), (4, 5)]
+    assert offered == [(3, 4), (4, 5), (3, 5)]
     assert state.unit_status == testing.ActiveStatus()
 
 
+@pytest.mark.parametrize("crashes", [False, True])
+@pytest.mark.parametrize("returns", [False, True])
 @pytest.mark.parametrize("change", [None, elect, states.rotate, set_option, rotate_and_elect])
 def test_a_hook_that_is_cut_short_is_made_good_by_the_next_event(
-    system: fakes.System,
     deployed: testing.State,
     tmp_path: pathlib.Path,
     change: Callable[[testing.State], testing.State] | None,
+    returns: bool,
+    crashes: bool,
 ):
-    """Wherever the hook is killed, no second event is needed."""
+    """Wherever it is, and though the change is undone or the workload restarts itself since."""
     for steps in itertools.count():
         ctx, system = states.context(0), fakes.System(tmp_path / f"{steps}")
         with system.patched():
 <% if cookiecutter.substrate == "kubernetes" %>
             deployed = dataclasses.replace(deployed, containers={system.container()})
 <% endif %>
-            state = ctx.run(ctx.on.start(), deployed) if change else deployed
-            after = change(state) if change else state
+            before = ctx.run(ctx.on.start(), deployed) if change else deployed
+            after = change(before) if change else before
             system.steps_left = steps
             try:
                 ctx.run(ctx.on.config_changed(), after)
                 assert steps, "nothing was cut short"
                 return
             except fakes.Killed:
+                if crashes:
+                    system.crash()
+                after = before if returns else after
                 state = ctx.run(ctx.on.update_status(), after)
 
         assert state.unit_status == testing.ActiveStatus(), f"after step {steps}"
@@ -196,6 +189,22 @@ def test_a_hook_that_is_cut_short_is_made_good_by_the_next_event(
         assert settings.get("password") == states.credentials(after).get("password")
         assert settings["log_level"] == (after.config.get("log-level") or "info")
         assert system.interruptions <= 2
+
+
+@pytest.mark.parametrize("text", ["", "[{", "null", '[{"of_another_revision": 1}]'])
+def test_a_record_that_makes_no_sense_is_not_trusted(
+    ctx: testing.Context, system: fakes.System, deployed: testing.State, text: str
+):
+    """It can be broken, or of another revision of the charm."""
+    state = ctx.run(ctx.on.start(), deployed)
+    (record,) = system.root.rglob("applied.json")
+    record.write_text(text)
+
+    state = ctx.run(ctx.on.upgrade_charm(), state)
+
+    assert state.unit_status == testing.ActiveStatus()
+    assert told(system)["unit"] == f"{states.APP}/0"
+    assert system.interruptions == 1
 
 
 def test_a_workload_that_has_stopped_is_started(
@@ -243,20 +252,6 @@ def test_each_log_level_reaches_the_workload(
     ctx.run(ctx.on.config_changed(), dataclasses.replace(deployed, config={"log-level": level}))
 
     assert told(system)["log_level"] == level
-
-
-def test_the_record_of_another_revision_of_the_charm_is_not_trusted(
-    ctx: testing.Context, system: fakes.System, deployed: testing.State
-):
-    state = ctx.run(ctx.on.start(), deployed)
-    (record,) = system.root.rglob("applied.json")
-    record.write_text(record.read_text().replace('"unit"', '"of_another_revision"'))
-
-    state = ctx.run(ctx.on.upgrade_charm(), state)
-
-    assert state.unit_status == testing.ActiveStatus()
-    assert told(system)["unit"] == f"{states.APP}/0"
-    assert system.interruptions == 1
 
 
 @pytest.mark.parametrize("removed", [True, False])
