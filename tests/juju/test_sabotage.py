@@ -20,8 +20,9 @@ REFUSES = "test_rotation_is_refused_on_a_follower"
 REFRESHES = "test_refresh_keeps_the_secret"
 FAILS_OVER = "test_failover"
 REMOVES = "test_failover_by_removal"
-# Seconds of the model's clock; a lease takes 60, and the simulation is quiet long before.
-CONSTANTS = {"TIMEOUT": 90.0, "DEPLOY_TIMEOUT": 90.0, "ERROR_TIMEOUT": 20.0}
+# In seconds of the model's clock: enough for a lease, and for a hook that is tried again.
+TIMING = model.Timing(lease=20.0, kubelet_period=0.3)
+CONSTANTS = {"TIMEOUT": 30.0, "DEPLOY_TIMEOUT": 60.0, "ERROR_TIMEOUT": 20.0}
 KEEP = ("--juju-model=shared", "--no-juju-teardown")
 Edit = tuple[str, str, str]  # A file of the charm, and what is replaced in it by what.
 
@@ -157,8 +158,7 @@ def deploy(
         def deploy(substrate: str) -> Shared:
             if substrate not in shared:
                 tests = make_suite(substrate, "jubilant", packer, tmp_path_factory, tox_folder)
-                timing = model.Timing(kubelet_period=0.3)
-                juju = model.Model(baking.CHARM_NAME, timing)
+                juju = model.Model(baking.CHARM_NAME, TIMING)
                 running = stack.enter_context(tests.controller(juju))
                 result = tests.run(running, *KEEP, only="test_deploy")
                 assert result.tests == {"test_deploy": "passed"}, result.output

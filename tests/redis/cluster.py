@@ -108,9 +108,9 @@ class Cluster:
         return str(self.juju.leader)
 
     @property
-    def follower(self) -> str:
-        """The follower that has come last."""
-        return [unit for unit in self.juju.units if unit != self.leader][-1]
+    def followers(self) -> list[str]:
+        """The units that follow."""
+        return [unit for unit in self.juju.units if unit != self.leader]
 
     @contextlib.contextmanager
     def agent_stopped(self, unit: str, *, without_fence: bool = False) -> Iterator[None]:
@@ -148,7 +148,7 @@ class Cluster:
         self._aim()
 
     def remove(self, unit: str) -> None:
-        """Remove a unit, and wait until it is gone."""
+        """Remove a unit, and wait until it and its host are gone."""
         with self.juju.changed:
             self.juju.remove(self.juju.units[unit])
             assert self.juju.clock.wait(FOREVER, lambda: unit not in self.juju.units)
@@ -214,14 +214,14 @@ class Cluster:
         return left
 
     @contextlib.contextmanager
-    def written(self, row: Row, *, ends: str | None = None) -> Iterator[Writes]:
+    def written(self, row: Row, *ends: str) -> Iterator[Writes]:
         """Let a client write meanwhile, and note in a row what became of it.
 
         Args:
             row: Where to note it.
-            ends: The unit whose redis is meant to end.
+            ends: The units whose redis is meant to end.
         """
-        processes = {unit: self.process(unit) for unit in self.juju.units if unit != ends}
+        processes = {unit: self.process(unit) for unit in self.juju.units if unit not in ends}
         number = next(self._numbers)
         log = self._folder / f"writes-{number}.log"
         self._aim()
@@ -266,9 +266,7 @@ class Cluster:
         units = sorted(self.juju.units, key=lambda unit: unit != self.leader)
         new = self._targets.with_name("targets.new")
         new.write_text(
-            json.dumps(
-                {"addresses": list(map(self.address, units)), "passwords": self._passwords}
-            )
+            json.dumps({"addresses": list(map(self.address, units)), "passwords": self._passwords})
         )
         new.replace(self._targets)
 

@@ -99,13 +99,15 @@ class Controller(deployment.Deployment):
         unit = self.juju.units.get(str(question["unit"]))
         if unit is None:
             return
-        is_watched = self.is_kubernetes and self._is_watched(unit)
+        host = self.hosts[unit.name]
+        # In real time, which has to go on before the clock does.
+        comes_back = isinstance(host, hosts.Pod) and host.starts_agents
         with self.juju.changed:
             if self._agents[unit.name] is not agent:
                 return
             self._abandon_hook(unit)
             self.juju.agent_lost(unit)
-            unit.starting = is_watched
+            unit.starting = comes_back
 
     def _abandon_hook(self, unit: model.Unit) -> None:
         """Drop what a dead agent was running; it runs again."""
@@ -113,14 +115,6 @@ class Controller(deployment.Deployment):
             if context.unit is unit:
                 del self._contexts[id_]
                 context.fail()
-
-    def _is_watched(self, unit: model.Unit) -> bool:
-        """Whether Kubernetes brings an agent back, within 40 s, which is before its lease ends.
-
-        It does so in real time, which has to go on before the clock does.
-        """
-        checks = self.hosts[unit.name].run("/charm/bin/pebble", "checks", "liveness")
-        return "inactive" not in checks.stdout
 
     def _start_agent(self, unit: model.Unit, agent: object, *, is_new_pod: bool) -> None:
         self._agents[unit.name] = agent
