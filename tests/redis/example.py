@@ -21,6 +21,15 @@ MACHINE: Edits = {
             '"sleep": f"sleep (GNU coreutils) {VERSION}\\nCopyright\\n"',
             '"redis-cli": "OK\\n", "redis-server": f"Redis server v={VERSION} sha=0\\n"',
         ),
+        (
+            'LIVE = {"leader", "leader_address", "planned_units"}\n',
+            'LIVE = {"leader", "leader_address", "planned_units", "password"}\n',
+        ),
+        (
+            "    return json.loads(text)\n",
+            "    lines = dict(line.split(maxsplit=1) for line in text.splitlines())\n"
+            '    return {"password": lines["masterauth"], "leads": "replicaof" not in lines}\n',
+        ),
         ("import subprocess\n", "import subprocess\nimport unittest.mock\n"),
         (
             '            patch.setattr(workload, "systemd", self)\n',
@@ -45,6 +54,15 @@ KUBERNETES: Edits = {
         (
             '"sleep": f"sleep (GNU coreutils) {VERSION}\\nCopyright\\n"',
             '"redis-cli": "OK\\n", "redis-server": f"Redis server v={VERSION} sha=0\\n"',
+        ),
+        (
+            'LIVE = {"leader", "leader_address", "planned_units"}\n',
+            'LIVE = {"leader", "leader_address", "planned_units", "password"}\n',
+        ),
+        (
+            "    return json.loads(text)\n",
+            "    lines = dict(line.split(maxsplit=1) for line in text.splitlines())\n"
+            '    return {"password": lines["masterauth"], "leads": "replicaof" not in lines}\n',
         ),
         (
             "        self.commands.append(command)\n",
