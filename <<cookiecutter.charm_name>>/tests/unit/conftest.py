@@ -56,7 +56,8 @@ def _machine_is_safe(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
 @pytest.fixture
 def system(tmp_path: pathlib.Path) -> Iterator[fakes.System]:
     """What the workload of APP/0 runs on."""
-    with fakes.System(tmp_path / "system").patched() as system:
+    system = fakes.System(tmp_path / "system")
+    with system.patched():
         yield system
 
 
