@@ -73,3 +73,11 @@ def packer(baker: baking.Baker, tmp_path_factory: pytest.TempPathFactory) -> pac
 def tox_folder(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     """Return a folder in which the tox of many charms keeps one environment for all."""
     return tmp_path_factory.mktemp("tox")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the tables that tests have measured."""
+    for report in terminalreporter.getreports("passed"):
+        for table in [value for name, value in report.user_properties if name == "table"]:
+            terminalreporter.section(report.nodeid)
+            terminalreporter.write_line(table)

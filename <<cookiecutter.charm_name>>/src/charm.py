@@ -121,8 +121,8 @@ class << cookiecutter.__class_name >>(ops.CharmBase):
     def _on_rotate_credentials(self, event: ops.ActionEvent) -> None:
         """Rotate the credentials, on the leader.
 
-        If Juju refuses the commit, the workload has a password that was never stored until the
-        next event.
+        If Juju refuses to commit the action, the next event takes the new password back from the
+        workload.
         """
         try:
             self.leadership.rotate()
@@ -139,9 +139,9 @@ class << cookiecutter.__class_name >>(ops.CharmBase):
         event.set_results(self._describe_leadership())
 
     def _on_collect_app_status(self, event: ops.CollectStatusEvent) -> None:
-        """Set the application's status, on the leader.
+        """Set the application's status on the leader: active once there are credentials.
 
-        One that is leaving or without the relation would tell of itself alone, perhaps for ever.
+        A leader that is leaving sets none, since its status would outlive it.
         """
         if self.leadership.credentials and not self.leadership.is_leaving:
             event.add_status(ops.ActiveStatus())

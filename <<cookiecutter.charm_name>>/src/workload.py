@@ -19,7 +19,6 @@ the leader. Only its own quorum, minimum of replicas, lease or term keeps two fr
 """
 
 import dataclasses
-import itertools
 import json
 import logging
 <% if cookiecutter.substrate == "machine" %>
@@ -47,6 +46,7 @@ Description=Workload of the Juju application {app}
 After=network.target
 
 [Service]
+Type=exec
 User={user}
 ExecStart=/bin/sh -c 'trap "wc -c {config}" HUP; while :; do sleep 60 & wait; done'
 ExecReload=/bin/kill -HUP $MAINPID
@@ -92,7 +92,7 @@ WRITTEN = {"change": "written"}  # The file has it for the next start.
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """What the workload is told."""
+    """What the workload is told: texts, numbers and booleans, since JSON keeps a record of it."""
 
     unit: str = dataclasses.field(metadata=WRITTEN)
     leader: str = dataclasses.field(metadata=LIVE)
@@ -154,30 +154,40 @@ class Workload:
         After a hook that was cut short, the workload may have taken all or part of them before.
         A command that needs a secret gets it from ``run``, by stdin or environment.
 
+        Args:
+            old: What the workload was told before. If it refuses, settings that it was told even
+                earlier and may never have taken are tried as well.
+            new: What it is told now.
+
         Returns:
             Whether the workload took them. If not, the next event tries again.
         """
+        logger.info("let the workload take: %s", ", ".join(_changes(old, new, LIVE)))
+        try:
 <% if cookiecutter.substrate == "machine" %>
-        return systemd.service_reload(self._service)
+            systemd.service_reload(self._service)
+        except systemd.SystemdError:
+            return False
 <% else %>
-        self._container.send_signal("SIGHUP", SERVICE)
-        return True
+            self._container.send_signal("SIGHUP", SERVICE)
+        except ops.pebble.APIError:
+            return False
 <% endif %>
+        return True
 
     # Common to all workloads:
 
     def reconfigure(self, settings: Settings) -> bool:
         """Ensure that the workload runs with these settings, and restart it only if it must.
 
-        The file holds what the next start needs. What the running workload has taken is recorded
-        apart, before and after each change, so that wherever a hook is cut short, the next one
-        knows what is left to do. The units don't wait for each other; where their restarts must
-        not coincide, charmlibs-rollingops lets them take turns.
+        What the running workload may have taken is recorded before its file changes, the newest
+        last, so that wherever a hook is cut short, the next one knows what is left to do. The
+        units don't wait for each other; where their restarts must not coincide,
+        charmlibs-rollingops lets them take turns.
 
         Returns:
             Whether the workload was started or restarted.
         """
-        self._write(self._config, settings.render())
 <% if cookiecutter.substrate == "kubernetes" %>
         self._container.add_layer(SERVICE, LAYER, combine=True)
 <% endif %>
@@ -185,16 +195,16 @@ class Workload:
         if not known or any(_changes(old, settings, RESTART) for old in known):
             logger.info("restart the workload")
             self._record()
+            self._write(self._config, settings.render())
             self._restart()
             self._record(settings)
             return True
-        for old, new in itertools.pairwise([*known, settings]):
-            if changes := _changes(old, new, LIVE):
-                logger.info("let the workload take: %s", ", ".join(changes))
-                self._record(old, new)
-                if not self.apply(old, new):
-                    return False
-            self._record(new)
+        if known[-1] != settings:
+            self._record(*known, settings)
+        self._write(self._config, settings.render())
+        stale = [old for old in reversed(known) if _changes(old, settings, LIVE)]
+        if not stale or any(self.apply(old, settings) for old in stale):
+            self._record(settings)
 <% if cookiecutter.substrate == "kubernetes" %>
         self._container.replan()  # Restarts the service if an upgrade has changed the layer.
 <% endif %>
@@ -215,7 +225,7 @@ class Workload:
                 and self._recorded() == [settings]
                 and self._is_written(self._config, settings.render())
             )
-        except ops.pebble.ConnectionError:
+        except (ops.pebble.ConnectionError, PermissionError):
             return False  # Pebble may go away at any time, and a status must not fail for that.
 <% endif %>
 
@@ -311,13 +321,13 @@ class Workload:
 <% endif %>
 
     def _record(self, *settings: Settings) -> None:
-        """Note what the running workload has taken: the last of these, or one before it."""
+        """Note what the running workload has taken: the last of these, or one of the others."""
         self._write(self._applied, json.dumps([vars(each) for each in settings]))
 
     def _recorded(self) -> list[Settings]:
         try:
             return [Settings(**each) for each in json.loads(self._applied.read_text())]
-        except (FileNotFoundError, TypeError):  # Of no revision of the charm, or of another one.
+        except (FileNotFoundError, TypeError, ValueError):  # Missing, of another charm, or broken.
             return []
 
 

@@ -76,7 +76,7 @@ class Deployment:
             missing = units - len(found)
             return convergence.not_settled(found) + ["a unit is missing"] * missing
 
-        self._wait(look, timeout=DEPLOY_TIMEOUT)
+        self._wait(look, DEPLOY_TIMEOUT)
 
     def refresh(self, charm: pathlib.Path) -> None:
         """Move on to another revision of the charm and wait until every unit runs it.
@@ -102,7 +102,7 @@ class Deployment:
                 if now.get(unit) in (None, "", url)
             ]
 
-        self._wait(look, timeout=DEPLOY_TIMEOUT)
+        self._wait(look, DEPLOY_TIMEOUT)
 
     def get_units(self) -> list[convergence.Unit]:
         """Return what juju status says of each unit; fail if one stays in error."""
@@ -140,7 +140,7 @@ class Deployment:
             leader = self.get_leader_unit()
             return [f"{leader} leads"] if leader in (None, other_than) else []
 
-        self._wait(look)
+        self._wait(look, TIMEOUT)
         assert leader is not None
         return leader
 
@@ -169,7 +169,7 @@ class Deployment:
             ]
             return convergence.not_in_line(views, leader)
 
-        self._wait(look)
+        self._wait(look, TIMEOUT)
         return views
 
     def rotate_credentials(self, unit: str) -> None:
@@ -220,7 +220,7 @@ class Deployment:
         def look() -> list[str]:
             return [f"{unit} is still there"] * (unit in self._show_units())
 
-        self._wait(look, timeout=DEPLOY_TIMEOUT)
+        self._wait(look, DEPLOY_TIMEOUT)
 <% endif %>
 
     @contextlib.contextmanager
@@ -256,7 +256,7 @@ class Deployment:
             self._ssh(unit, f"{pebble} start-checks liveness", container="charm")
 <% endif %>
 
-    def _wait(self, look: Callable[[], list[str]], *, timeout: float = TIMEOUT) -> None:
+    def _wait(self, look: Callable[[], list[str]], timeout: float) -> None:
         """Wait until a look finds no problems, or fail with those that it finds."""
         deadline = time.monotonic() + timeout
         while problems := look():

@@ -5,8 +5,7 @@
 
 Most of it goes through the juju command. python-libjuju may not have the message of an action that
 failed yet, waits for ever for one that never ends
-(https://github.com/juju/python-libjuju/issues/719), and its wait_for_idle takes an error that
-passes for a failure or one that lasts for none.
+(https://github.com/juju/python-libjuju/issues/719), and fails at any error or at none.
 """
 
 import asyncio
@@ -75,7 +74,7 @@ class Deployment:
             missing = units - len(found)
             return convergence.not_settled(found) + ["a unit is missing"] * missing
 
-        await self._wait(look, timeout=DEPLOY_TIMEOUT)
+        await self._wait(look, DEPLOY_TIMEOUT)
 
     async def refresh(self, charm: pathlib.Path) -> None:
         """Move on to another revision of the charm and wait until every unit runs it.
@@ -101,7 +100,7 @@ class Deployment:
                 if now.get(unit) in (None, "", url)
             ]
 
-        await self._wait(look, timeout=DEPLOY_TIMEOUT)
+        await self._wait(look, DEPLOY_TIMEOUT)
 
     async def get_units(self) -> list[convergence.Unit]:
         """Return what juju status says of each unit; fail if one stays in error."""
@@ -139,7 +138,7 @@ class Deployment:
             leader = await self.get_leader_unit()
             return [f"{leader} leads"] if leader in (None, other_than) else []
 
-        await self._wait(look)
+        await self._wait(look, TIMEOUT)
         assert leader is not None
         return leader
 
@@ -168,7 +167,7 @@ class Deployment:
             ]
             return convergence.not_in_line(views, leader)
 
-        await self._wait(look)
+        await self._wait(look, TIMEOUT)
         return views
 
     async def rotate_credentials(self, unit: str) -> None:
@@ -219,7 +218,7 @@ class Deployment:
         async def look() -> list[str]:
             return [f"{unit} is still there"] * (unit in await self._show_units())
 
-        await self._wait(look, timeout=DEPLOY_TIMEOUT)
+        await self._wait(look, DEPLOY_TIMEOUT)
 <% endif %>
 
     @contextlib.asynccontextmanager
@@ -255,9 +254,7 @@ class Deployment:
             await self._ssh(unit, f"{pebble} start-checks liveness", container="charm")
 <% endif %>
 
-    async def _wait(
-        self, look: Callable[[], Awaitable[list[str]]], *, timeout: float = TIMEOUT
-    ) -> None:
+    async def _wait(self, look: Callable[[], Awaitable[list[str]]], timeout: float) -> None:
         """Wait until a look finds no problems, or fail with those that it finds."""
         deadline = time.monotonic() + timeout
         while problems := await look():

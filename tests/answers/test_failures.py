@@ -270,6 +270,7 @@ def test_a_folder_that_another_bake_makes_meanwhile_stays(
         (output / "my-app").mkdir()
         raise exceptions.OutputDirExistsException("exists")
 
+    before = signal.getsignal(signal.SIGTERM)
     monkeypatch.setattr(generate, "render_and_create_dir", create)
     result = testing.CliRunner().invoke(
         cli.main, [str(matrix.TEMPLATE), "--no-input", "--output-dir", str(output)]
@@ -277,7 +278,7 @@ def test_a_folder_that_another_bake_makes_meanwhile_stays(
 
     assert (result.exit_code, result.output) == (1, "exists\n")
     assert (output / "my-app").is_dir()
-    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    assert signal.getsignal(signal.SIGTERM) == before
 
 
 def test_a_success_stays_even_without_hooks(output: pathlib.Path):

@@ -35,7 +35,7 @@ def test_lint_and_unit_pass_and_integration_collects(tmp_path, variant: matrix.V
     if pythons.find(matrix.PYTHONS[variant["base"]]):
         assert f" Python {matrix.PYTHONS[variant['base']]}." in checks
     assert "TOTAL" in checks  # the coverage report
-    assert "test_leadership.py::test_failover" in collected
+    assert "test_charm.py::test_failover" in collected
     # tox leaves nothing that .gitignore doesn't know, no lock file above all.
     subprocess.run(["git", "init", "--quiet"], cwd=charm, check=True)
     status = ["git", "status", "--porcelain", "--untracked-files=all"]

@@ -1,8 +1,11 @@
-"""Do the generated integration tests pass, unedited, and what does their failover cost?"""
+"""Do the generated integration tests pass, unedited, and what do their failovers cost?"""
 
 from __future__ import annotations
 
+import os
 import pathlib
+import subprocess
+import sys
 
 import pytest
 
@@ -18,12 +21,14 @@ TESTS = {
     "test_failover",
 }
 MACHINE_TESTS = {"test_failover_by_removal"}
-# On each Juju that the harness works with. The base makes no difference to the tests; charms of
-# every base are dispatched elsewhere.
+# The base makes no difference to the tests; charms of every base are dispatched elsewhere.
+VARIANTS = [
+    variant for variant in matrix.functional() if variant["base"] == matrix.CHOICES["base"][0]
+]
+# On each Juju that the harness works with.
 RUNS = [
     pytest.param(variant, channel, id=f"{matrix.name(variant)}-juju-{channel.split('/')[0]}")
-    for variant in matrix.functional()
-    if variant["base"] == matrix.CHOICES["base"][0]
+    for variant in VARIANTS
     for channel in matrix.JUJU_CHANNELS[variant["integration_tests"]]
 ]
 
@@ -36,16 +41,65 @@ def test_they_pass(
     tmp_path: pathlib.Path,
     tox_folder: pathlib.Path,
 ):
+    tests = suite.Suite(variant, packer, tmp_path, tox_folder)
     juju = model.Model(baking.CHARM_NAME, release=releases.BY_CHANNEL[channel])
 
-    result = suite.Suite(variant, packer, tmp_path, tox_folder).run(juju)
+    with tests.controller(juju) as running:
+        result = tests.run(running)
 
     is_machine = variant["substrate"] == "machine"
-    tests = TESTS | (MACHINE_TESTS if is_machine else set())
-    assert result.tests == dict.fromkeys(tests, "passed"), result.output
+    expected = TESTS | (MACHINE_TESTS if is_machine else set())
+    assert result.tests == dict.fromkeys(expected, "passed"), result.output
     # A failover costs one leader-elected, and a peers-relation-changed for every unit that is
-    # there, the new leader included; the old one gets it when it is back.
+    # there, the new leader included; an old leader that returns gets it then.
     elections = [i for i, (_, hook) in enumerate(result.history) if hook == "leader-elected"]
     assert len(elections) == (3 if is_machine else 2)
     hooks = [hook for _, hook in result.history[elections[1] :]]
     assert hooks.count("peers-relation-changed") == (3 + 2 if is_machine else 3)
+
+
+@pytest.mark.parametrize("variant", VARIANTS[:2], ids=matrix.name)
+def test_what_is_missing_is_said_in_one_line(
+    variant: matrix.Variant, tmp_path: pathlib.Path, tox_folder: pathlib.Path
+):
+    """Rather than once for each test."""
+    charm = baking.bake(variant, tmp_path / "baked")
+    folder = tox_folder / variant["integration_tests"]
+    environment = {key: value for key, value in os.environ.items() if key[:3] != "TOX"}
+
+    def run(*command: str | pathlib.Path, path: pathlib.Path) -> str:
+        """Run a command that fails with just these commands on PATH."""
+        result = subprocess.run(
+            command,
+            cwd=charm,
+            env={**environment, "PATH": str(path)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        assert result.returncode != 0
+        return result.stdout
+
+    by_tox = run(
+        *(sys.executable, "-m", "tox", "--workdir", folder, "-e", "integration"), path=tmp_path
+    )
+    outputs = []
+    for command in ("juju", "charmcraft", None):
+        pytest_command = (
+            folder / "integration" / "bin" / "python",
+            "-m",
+            "pytest",
+            "-W",
+            "default",
+        )
+        outputs.append(run(*pytest_command, "tests/integration", path=tmp_path).strip())
+        if command:
+            (tmp_path / command).write_text("#!/bin/sh\nexit 1\n")
+            (tmp_path / command).chmod(0o755)
+
+    no_juju = "ERROR: no juju on PATH: CONTRIBUTING.md says how to set it up"
+    no_charmcraft = no_juju.replace("juju", "charmcraft")
+    no_charm = f"ERROR: no .charm file in {charm}: run 'charmcraft pack' first"
+    needs_charmcraft = variant["integration_tests"] == "pytest-operator"
+    assert outputs == [no_juju, no_charmcraft if needs_charmcraft else no_charm, no_charm]
+    assert by_tox.count("ERROR") == 1 and no_juju in by_tox

@@ -1,180 +1,388 @@
-"""Does the generated integration test that should fail do so, and no other, if Juju errs?"""
+"""Does the generated integration test that should fail do so if Juju or the charm errs?"""
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import pathlib
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.simulation import model, suite
+from tests.simulation import controller, hosts, model, suite
 from tests.support import baking, matrix, packing
 
-TIMEOUT = 12.0  # Seconds; longer than a lease of the simulation.
-Run = Callable[[str, model.Model, str], dict[str, str]]
+UNITS = 3
+FOLLOWS = "test_every_unit_follows_the_leader"
+ROTATES = "test_rotation_reaches_every_unit"
+REFUSES = "test_rotation_is_refused_on_a_follower"
+REFRESHES = "test_refresh_keeps_the_secret"
+FAILS_OVER = "test_failover"
+REMOVES = "test_failover_by_removal"
+# In seconds of the model's clock: enough for a lease, and for a hook that is tried again.
+TIMING = model.Timing(lease=20.0, kubelet_period=0.3)
+CONSTANTS = {"TIMEOUT": 30.0, "DEPLOY_TIMEOUT": 60.0, "ERROR_TIMEOUT": 20.0}
+KEEP = ("--juju-model=shared", "--no-juju-teardown")
+Edit = tuple[str, str, str]  # A file of the charm, and what is replaced in it by what.
+
+
+class Faulty(model.Model):
+    """A Juju that errs from now on, by what a subclass does.
+
+    Attributes:
+        first: The unit that led when it began to.
+        moved: Whether another unit leads, or has led since.
+        hosts: What the units run on, by unit.
+    """
+
+    first: str | None = None
+    moved = False
+    hosts: dict[str, hosts.Host]
+
+    def claim(self, unit: model.Unit) -> None:
+        """Give or renew the lease, and notice a failover."""
+        super().claim(unit)
+        if not self.moved and self.leader not in (None, self.first):
+            self.moved = True
+            self.on_failover()
+
+    def on_failover(self) -> None:
+        """Err once, when another unit has just come to lead."""
+
+
+@dataclasses.dataclass
+class Shared:
+    """A deployment on which one sabotage after another is tried, each of which is mended."""
+
+    tests: suite.Suite
+    running: controller.Controller
+
+    def fail(
+        self, test: str, fault: type[Faulty] = Faulty, *edits: Edit, constants: dict | None = None
+    ) -> str:
+        """Run one test under a fault, and return its failure.
+
+        Args:
+            test: The test that fails.
+            fault: How Juju errs.
+            edits: How every unit's charm is changed.
+            constants: Other constants of the tests' helpers than usual.
+        """
+        with self._edited(edits), self._sabotaged(fault):
+            result = self.tests.run(
+                self.running,
+                *(*KEEP, "--no-juju-setup"),
+                only=f"{test} and not {test}_",
+                constants={**CONSTANTS, **(constants or {})},
+            )
+        self._mend()
+        assert set(result.failed) == set(result.tests) == {test}, result.output
+        return result.failed[test]
+
+    @contextlib.contextmanager
+    def _sabotaged(self, fault: type[Faulty]) -> Iterator[None]:
+        juju = self.running.juju
+        right, before = type(juju), set(vars(juju))
+        with juju.changed:
+            juju.__class__ = fault
+            vars(juju).update(first=juju.leader, hosts=self.running.hosts)
+        try:
+            yield
+        finally:
+            with juju.changed:
+                juju.__class__ = right
+                for name in set(vars(juju)) - before:
+                    delattr(juju, name)
+
+    @contextlib.contextmanager
+    def _edited(self, edits: tuple[Edit, ...]) -> Iterator[None]:
+        original = {}
+        for host in self.running.hosts.values():
+            for file, old, new in edits:
+                path = host.charm / "src" / file
+                text = original.setdefault(path, path.read_text())
+                assert text.count(old) == 1, (file, old)
+                path.write_text(text.replace(old, new))
+        try:
+            yield
+        finally:
+            for path, text in original.items():
+                path.write_text(text)
+
+    def _mend(self) -> None:
+        """Have as many units as at first, all of them active with nothing left to run."""
+        juju = self.running.juju
+        with juju.changed:
+            missing = UNITS - len(juju.units)
+            for id_ in [id_ for id_, s in juju.secrets.items() if s.label != "credentials"]:
+                del juju.secrets[id_]
+            for unit in juju.units.values():
+                unit.failed = None
+        for unit in [unit for unit in juju.units.values() if not unit.alive]:
+            start_agent(self.running.hosts[unit.name], unit)
+        for _ in range(missing):
+            self.running.start(self.running.add_unit())
+        for level in ("info", "debug", "info"):  # What is in order already needs one of them.
+            with juju.changed:
+                juju.configure({"log-level": level})
+                if juju.clock.wait(600, self._is_mended):
+                    return
+        raise AssertionError([(unit.name, unit.status) for unit in juju.units.values()])
+
+    def _is_mended(self) -> bool:
+        juju = self.running.juju
+        return juju.is_quiet() and all(
+            unit.alive and unit.status == ("active", "") for unit in juju.units.values()
+        )
+
+
+def start_agent(host: hosts.Host, unit: model.Unit) -> None:
+    """Start an agent that a test has left stopped."""
+    unit.starting = True
+    if isinstance(host, hosts.Machine):
+        host.run("systemctl", "start", f"jujud-machine-{unit.number}")
+    else:
+        host.run("/charm/bin/pebble", "start", "container-agent")
+        host.run("/charm/bin/pebble", "start-checks", "liveness")
+
+
+@pytest.fixture(scope="session")
+def deploy(
+    packer: packing.Packer, tmp_path_factory: pytest.TempPathFactory, tox_folder: pathlib.Path
+) -> Iterator[Callable[[str], Shared]]:
+    """Return what deploys a charm for a substrate, by its own test, unless it is there already."""
+    shared: dict[str, Shared] = {}
+    with contextlib.ExitStack() as stack:
+
+        def deploy(substrate: str) -> Shared:
+            if substrate not in shared:
+                tests = make_suite(substrate, "jubilant", packer, tmp_path_factory, tox_folder)
+                juju = model.Model(baking.CHARM_NAME, TIMING)
+                running = stack.enter_context(tests.controller(juju))
+                result = tests.run(running, *KEEP, only="test_deploy")
+                assert result.tests == {"test_deploy": "passed"}, result.output
+                shared[substrate] = Shared(tests, running)
+            return shared[substrate]
+
+        yield deploy
 
 
 @pytest.fixture
-def run(packer: packing.Packer, tmp_path: pathlib.Path, tox_folder: pathlib.Path) -> Run:
-    """Return what runs some of a substrate's tests and returns the failures by test."""
-
-    def run(substrate: str, juju: model.Model, only: str) -> dict[str, str]:
-        variant = {
-            "substrate": substrate,
-            "base": matrix.CHOICES["base"][0],
-            "integration_tests": "jubilant",
-        }
-        tests = suite.Suite(variant, packer, tmp_path, tox_folder)
-        result = tests.run(juju, only=f"test_deploy or {only}", timeout=TIMEOUT)
-        assert len(result.tests) == 2
-        return result.failed
-
-    return run
+def machines(deploy: Callable[[str], Shared]) -> Shared:
+    """Return a deployment of a machine charm."""
+    return deploy("machine")
 
 
-class FirstLeaderKeepsTheLease(model.Model):
-    """Only the first leader is ever given the lease."""
-
-    first: str | None = None
-
-    def claim(self, unit: model.Unit) -> None:
-        self.first = self.first or unit.name
-        if unit.name == self.first:
-            super().claim(unit)
+@pytest.fixture
+def pods(deploy: Callable[[str], Shared]) -> Shared:
+    """Return a deployment of a Kubernetes charm."""
+    return deploy("kubernetes")
 
 
-def test_leadership_never_moves(run: Run):
-    failed = run("machine", FirstLeaderKeepsTheLease(baking.CHARM_NAME), "test_failover")
+def make_suite(
+    substrate: str,
+    harness: str,
+    packer: packing.Packer,
+    tmp_path_factory: pytest.TempPathFactory,
+    tox_folder: pathlib.Path,
+) -> suite.Suite:
+    """Return the integration tests of a charm."""
+    base = matrix.CHOICES["base"][0]
+    variant = {"substrate": substrate, "base": base, "integration_tests": harness}
+    return suite.Suite(variant, packer, tmp_path_factory.mktemp(substrate), tox_folder)
 
-    assert set(failed) == {"test_failover"}
-    assert "TimeoutError" in failed["test_failover"]
-    assert "other_than=old" in failed["test_failover"]
+
+# The deployment
 
 
-class TwoLeaders(model.Model):
+class OneUnitFailsForEver(Faulty):
+    """Every hook of one unit fails."""
+
+    def next_hook(self, unit: model.Unit) -> model.Hook | None:
+        return broken(super().next_hook(unit)) if unit.number == 1 else super().next_hook(unit)
+
+
+class OneUnitRecovers(OneUnitFailsForEver):
+    """One unit is in error for a while."""
+
+    def next_hook(self, unit: model.Unit) -> model.Hook | None:
+        if self.clock.now < 15:
+            return super().next_hook(unit)
+        unit.failed = unit.failed and whole(unit.failed)
+        return model.Model.next_hook(self, unit)
+
+
+class OneUnitNeverComes(Faulty):
+    """One unit less than asked for is there."""
+
+    def add_unit(self) -> model.Unit:
+        unit = super().add_unit()
+        if unit.number == UNITS - 1:
+            self.clock.at(self.clock.now, lambda: self.remove_unit(unit))
+        return unit
+
+
+class StatusHangs(Faulty):
+    """The first status takes five seconds of real time."""
+
+    def is_shown_as_leader(self, unit: model.Unit) -> bool:
+        if "hung" not in vars(self):
+            vars(self)["hung"] = threading.Event().wait(5)
+        return super().is_shown_as_leader(unit)
+
+
+def broken(hook: model.Hook | None) -> model.Hook | None:
+    """Let a hook fail, as it finds no Python."""
+    return hook and dataclasses.replace(hook, environment={**hook.environment, "PATH": "/none"})
+
+
+def whole(hook: model.Hook) -> model.Hook:
+    """Let a hook that was broken work again."""
+    environment = {key: value for key, value in hook.environment.items() if key != "PATH"}
+    return dataclasses.replace(hook, environment=environment)
+
+
+@pytest.mark.parametrize("harness", matrix.CHOICES["integration_tests"])
+@pytest.mark.parametrize(
+    ("fault", "constants", "message"),
+    [
+        (OneUnitFailsForEver, {}, "fixture-charm/1 has been in error for"),
+        (OneUnitNeverComes, {}, "a unit is missing"),
+        (StatusHangs, {"COMMAND_TIMEOUT": 2}, "TimeoutError"),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_the_deployment_fails_and_no_other_test_is_run(
+    packer: packing.Packer,
+    tmp_path_factory: pytest.TempPathFactory,
+    tox_folder: pathlib.Path,
+    harness: str,
+    fault: type[Faulty],
+    constants: dict[str, float],
+    message: str,
+):
+    tests = make_suite("machine", harness, packer, tmp_path_factory, tox_folder)
+
+    with tests.controller(fault(baking.CHARM_NAME)) as running:
+        result = tests.run(running, constants={**CONSTANTS, **constants})
+
+    assert set(result.tests) == {"test_deploy"}
+    assert message in result.tests["test_deploy"]
+
+
+@pytest.mark.parametrize("harness", matrix.CHOICES["integration_tests"])
+def test_an_error_that_passes_is_none(
+    packer: packing.Packer,
+    tmp_path_factory: pytest.TempPathFactory,
+    tox_folder: pathlib.Path,
+    harness: str,
+):
+    tests = make_suite("machine", harness, packer, tmp_path_factory, tox_folder)
+    juju = OneUnitRecovers(baking.CHARM_NAME)
+
+    with tests.controller(juju) as running:
+        result = tests.run(running, only="test_deploy", constants=CONSTANTS)
+
+    assert result.tests == {"test_deploy": "passed"}
+    assert "fixture-charm/1 install: ERROR exit status" in "\n".join(juju.log)
+
+
+# Who leads
+
+
+class TwoLeaders(Faulty):
     """The status shows two units as the leader."""
 
     def is_shown_as_leader(self, unit: model.Unit) -> bool:
-        return unit.name.endswith(("/0", "/1"))
+        return unit.name in list(self.units)[:2] or super().is_shown_as_leader(unit)
 
 
-def test_two_units_lead(run: Run):
-    only = "test_every_unit_follows_the_leader"
-
-    failed = run("machine", TwoLeaders(baking.CHARM_NAME), only)
-
-    assert set(failed) == {"test_deploy", only}
-    assert "wait_for_leader" in failed["test_deploy"]
-    assert "TimeoutError" in failed[only]
+def test_two_units_lead(machines: Shared):
+    assert "None leads" in machines.fail(FOLLOWS, TwoLeaders)
 
 
-class OldLeaderIsElectedAgain(FirstLeaderKeepsTheLease):
-    """When the lease has run out, the unit that had it is said to lead again."""
+class AddressesDiffer(Faulty):
+    """Each unit sees another address of the leader."""
 
-    def is_shown_as_leader(self, unit: model.Unit) -> bool:
-        return unit.name == self.first
-
-
-def test_the_old_leader_is_elected_again(run: Run):
-    """On Kubernetes, where it is still there."""
-    failed = run("kubernetes", OldLeaderIsElectedAgain(baking.CHARM_NAME), "test_failover")
-
-    assert set(failed) == {"test_failover"}
-    assert "TimeoutError" in failed["test_failover"]
-    assert "other_than=old" in failed["test_failover"]
+    def find_databag(self, unit: model.Unit, peer: str) -> dict[str, str] | None:
+        databag = super().find_databag(unit, peer)
+        return databag and {**databag, "ingress-address": f"192.0.2.{unit.number}"}
 
 
-class ElectionChangesTheSecret(model.Model):
-    """Each change of leader comes with a new password."""
+def test_the_units_have_different_addresses_of_the_leader(machines: Shared):
+    failure = machines.fail(FOLLOWS, AddressesDiffer)
 
-    last: str | None = None
-
-    def claim(self, unit: model.Unit) -> None:
-        super().claim(unit)
-        if self.last not in (None, self.leader):
-            for secret in self.secrets.values():
-                content = {**secret.revisions[secret.latest], "password": "changed"}
-                self.set_secret(secret.id, content)
-                secret.tracked[str(self.leader)] = secret.latest
-        self.last = self.leader
+    assert "waiting for the workload to take its settings" in failure
 
 
-def test_the_secret_changes_in_the_failover(run: Run):
-    failed = run("machine", ElectionChangesTheSecret(baking.CHARM_NAME), "test_failover")
-
-    assert set(failed) == {"test_failover"}
-    assert "assert after[0].fingerprint == before[0].fingerprint" in failed["test_failover"]
+# Rotation
 
 
-class DatabagIsStale(FirstLeaderKeepsTheLease):
-    """Units go on reading what was published first, but for those that lead."""
+def test_the_password_stays(machines: Shared):
+    edit = ("leadership.py", "for key in ROTATED}", "for key in ()}")
 
-    def claim(self, unit: model.Unit) -> None:
-        self.first = self.first or unit.name
-        model.Model.claim(self, unit)
+    failure = machines.fail(ROTATES, Faulty, edit)
 
-    def read_databag(self, unit: model.Unit) -> dict[str, str]:
-        databag = super().read_databag(unit)
-        stale = databag and not self.is_leader(unit)
-        return databag | ({"leader": str(self.first)} if stale else {})
+    assert "assert after[0].fingerprint != before[0].fingerprint" in failure
 
 
-def test_a_unit_names_the_wrong_leader(run: Run):
-    juju = DatabagIsStale(baking.CHARM_NAME)
+class SecretIsSetTwice(Faulty):
+    """Each change of a secret makes two revisions."""
 
-    failed = run("machine", juju, "test_failover")
-
-    assert set(failed) == {"test_failover"}
-    assert f"names {juju.first}, not" in failed["test_failover"]
-
-
-class ChangesAreToldOnce(model.Model):
-    """A unit gets peers-relation-changed for the first leader, and for no other."""
-
-    def next_hook(self, unit: model.Unit) -> model.Hook | None:
-        hook = super().next_hook(unit)
-        told = (unit.name, "peers-relation-changed") in self.history
-        return None if hook and hook.name == "peers-relation-changed" and told else hook
+    def set_secret(self, id_: str, content: dict[str, str]) -> None:
+        super().set_secret(id_, {})
+        super().set_secret(id_, content)
 
 
-def test_a_unit_is_not_told_of_the_new_leader(run: Run):
-    failed = run("machine", ChangesAreToldOnce(baking.CHARM_NAME), "test_failover")
+def test_a_rotation_makes_two_revisions(machines: Shared):
+    failure = machines.fail(ROTATES, SecretIsSetTwice)
 
-    assert set(failed) == {"test_failover"}
-    assert "has not configured its workload" in failed["test_failover"]
-
-
-class CommandsAreLost(model.Model):
-    """Some commands over juju ssh succeed without effect."""
-
-    def __init__(self, *lost: str):
-        super().__init__(baking.CHARM_NAME, model.Timing(action=TIMEOUT))
-        self._lost = {f"/charm/bin/pebble {command}" for command in lost}
-
-    def loses(self, command: str) -> bool:
-        return command in self._lost
+    assert "assert app.get_secret() == (secret, revision + 1)" in failure
 
 
-def test_the_agent_is_not_brought_back(run: Run):
-    """With its liveness check on, the kubelet would bring it back."""
-    juju = CommandsAreLost("start container-agent", "start-checks liveness")
+class FollowersKeepTheirRevision(Faulty):
+    """Nobody gets secret-changed."""
 
-    failed = run("kubernetes", juju, "test_failover")
-
-    assert set(failed) == {"test_failover"}
-    assert "timed out waiting for action" in failed["test_failover"]
+    def _secrets_hook(self, unit: model.Unit) -> model.Hook | None:
+        hook = super()._secrets_hook(unit)
+        return None if hook and hook.name == "secret-changed" else hook
 
 
-def test_the_liveness_check_goes_on(run: Run):
-    """The kubelet restarts the agent before the lease has run out, so nothing moves."""
-    failed = run("kubernetes", CommandsAreLost("stop-checks liveness"), "test_failover")
-
-    assert set(failed) == {"test_failover"}
-    assert "TimeoutError" in failed["test_failover"]
-    assert "other_than=old" in failed["test_failover"]
+def test_a_rotation_does_not_reach_the_followers(machines: Shared):
+    assert "the units differ in fingerprint" in machines.fail(ROTATES, FollowersKeepTheirRevision)
 
 
-class FollowersMayRotate(model.Model):
+class RotationsWait(Faulty):
+    """An action that rotates waits for better times, and runs then."""
+
+    def _action_hook(self, unit: model.Unit) -> model.Hook | None:
+        hook = super()._action_hook(unit)
+        return None if hook and hook.name == "rotate-credentials" else hook
+
+
+def test_an_action_takes_too_long(machines: Shared):
+    assert "TimeoutError: timed out waiting for action" in machines.fail(ROTATES, RotationsWait)
+
+
+RESTART = "        systemd.service_restart(self._service)\n"
+
+
+def test_the_service_is_not_started_again(machines: Shared):
+    edit = ("workload.py", RESTART, RESTART.replace("_restart(", "_stop("))
+
+    failure = machines.fail(ROTATES, Faulty, edit)
+
+    assert "waiting for the workload to take its settings" in failure
+
+
+def test_the_file_changes_under_a_service_that_goes_on(machines: Shared):
+    failure = machines.fail(ROTATES, Faulty, ("workload.py", RESTART, ""))
+
+    assert "(set(started) if ROTATION_RESTARTS else set())" in failure
+
+
+class FollowersMayRotate(Faulty):
     """Any unit is told that it leads while it runs an action that rotates."""
 
     def is_leader(self, unit: model.Unit) -> bool:
@@ -182,10 +390,342 @@ class FollowersMayRotate(model.Model):
         return rotates or super().is_leader(unit)
 
 
-def test_a_follower_rotates(run: Run):
-    only = "test_rotation_is_refused_on_a_follower"
+def test_a_follower_rotates(machines: Shared):
+    assert "DID NOT RAISE" in machines.fail(REFUSES, FollowersMayRotate)
 
-    failed = run("machine", FollowersMayRotate(baking.CHARM_NAME), only)
 
-    assert set(failed) == {only}
-    assert "DID NOT RAISE" in failed[only]
+def test_a_rotation_that_is_refused_restarts_the_workload(machines: Shared):
+    refuse = "event.fail(str(e))"
+    edit = ("charm.py", refuse, f"self.workload._restart(); {refuse}")
+
+    failure = machines.fail(REFUSES, Faulty, edit)
+
+    assert "assert app.get_start_times() == started" in failure
+
+
+# Refresh
+
+
+class RefreshDoesNothing(Faulty):
+    """The command says yes, and all stays as it is."""
+
+    def refresh(self) -> None:
+        pass
+
+
+def test_a_refresh_does_nothing(machines: Shared):
+    assert "runs local:fixture-charm-0" in machines.fail(REFRESHES, RefreshDoesNothing)
+
+
+class RefreshMissesAUnit(Faulty):
+    """One unit isn't refreshed, though status says so."""
+
+    def refresh(self) -> None:
+        super().refresh()
+        list(self.units.values())[-1].upgrades = False
+
+
+def test_a_refresh_misses_a_unit(machines: Shared):
+    failure = machines.fail(REFRESHES, RefreshMissesAUnit)
+
+    assert failure.count("runs local:") == 1
+
+
+class RefreshChangesTheSecret(Faulty):
+    """A new revision of the charm comes with a new secret."""
+
+    def refresh(self) -> None:
+        super().refresh()
+        change_secrets(self, "changed")
+
+
+def test_a_refresh_changes_the_secret(machines: Shared):
+    failure = machines.fail(REFRESHES, RefreshChangesTheSecret)
+
+    assert "assert after[0].fingerprint == before[0].fingerprint" in failure
+
+
+def change_secrets(juju: model.Model, password: str | None = None) -> None:
+    """Make a revision of each secret, with another password if there is one."""
+    for secret in juju.secrets.values():
+        content = secret.revisions[secret.latest]
+        juju.set_secret(secret.id, {**content, "password": password or content["password"]})
+
+
+# Failover
+
+
+class LeadershipNeverMoves(Faulty):
+    """The first leader alone is ever given the lease."""
+
+    def claim(self, unit: model.Unit) -> None:
+        if unit.name == self.first:
+            super().claim(unit)
+
+
+@pytest.mark.parametrize("test", [FAILS_OVER, REMOVES])
+def test_leadership_never_moves(machines: Shared, test: str):
+    failure = machines.fail(test, LeadershipNeverMoves)
+
+    assert "None leads" in failure and "other_than=old" in failure
+
+
+class OldLeaderIsElectedAgain(LeadershipNeverMoves):
+    """When the lease has run out, the unit that had it is said to lead again."""
+
+    def is_shown_as_leader(self, unit: model.Unit) -> bool:
+        return unit.name == self.first
+
+
+def test_the_old_leader_is_elected_again(pods: Shared):
+    failure = pods.fail(FAILS_OVER, OldLeaderIsElectedAgain)
+
+    assert "other_than=old" in failure
+    assert f"{baking.CHARM_NAME}/0 leads" in failure
+
+
+class FailoverChangesTheSecret(Faulty):
+    """Each change of leader comes with a new password."""
+
+    def on_failover(self) -> None:
+        change_secrets(self, "changed")
+
+
+@pytest.mark.parametrize("test", [FAILS_OVER, REMOVES])
+def test_a_failover_changes_the_secret(machines: Shared, test: str):
+    failure = machines.fail(test, FailoverChangesTheSecret)
+
+    assert "assert after[0].fingerprint == before[0].fingerprint" in failure
+
+
+class FailoverAddsASecret(Faulty):
+    """Each leader adds a secret with a label of its own."""
+
+    def on_failover(self) -> None:
+        self.secrets["other"] = model.Secret("other", f"of {self.leader}", {1: {}})
+
+
+@pytest.mark.parametrize("test", [FAILS_OVER, REMOVES])
+def test_a_failover_adds_a_secret(machines: Shared, test: str):
+    failure = machines.fail(test, FailoverAddsASecret)
+
+    assert "fixture-charm has 2 secrets" in failure
+
+
+class OldLeaderWrites(Faulty):
+    """The old leader makes a revision when it is back."""
+
+    def agent_found(self, unit: model.Unit, *, is_new_pod: bool = False) -> None:
+        super().agent_found(unit, is_new_pod=is_new_pod)
+        change_secrets(self)
+
+
+def test_the_old_leader_writes(machines: Shared):
+    failure = machines.fail(FAILS_OVER, OldLeaderWrites)
+
+    assert "assert app.get_secret() == (secret, revision)" in failure
+
+
+class FollowersNameTheOldLeader(Faulty):
+    """Units go on reading what was published first, but for the one that leads."""
+
+    def read_databag(self, unit: model.Unit) -> dict[str, str]:
+        databag = super().read_databag(unit)
+        is_stale = self.moved and not self.is_leader(unit)
+        return databag | ({"leader": str(self.first)} if is_stale else {})
+
+
+def test_a_follower_names_the_old_leader(machines: Shared):
+    failure = machines.fail(FAILS_OVER, FollowersNameTheOldLeader)
+
+    assert f"names {baking.CHARM_NAME}/" in failure
+
+
+class FollowersAreNotTold(Faulty):
+    """No follower gets peers-relation-changed for the new leader."""
+
+    def _peers_hook(self, unit: model.Unit) -> model.Hook | None:
+        hook = super()._peers_hook(unit)
+        withheld = self.moved and not self.is_leader(unit) and self.withholds()
+        return None if withheld and hook and hook.name == "peers-relation-changed" else hook
+
+    def withholds(self) -> bool:
+        """Whether followers wait."""
+        return True
+
+
+class FollowersWaitForTheOldLeader(FollowersAreNotTold):
+    """A follower gets peers-relation-changed only when the old leader is back."""
+
+    def withholds(self) -> bool:
+        return not all(unit.alive for unit in self.units.values())
+
+
+@pytest.mark.parametrize("fault", [FollowersAreNotTold, FollowersWaitForTheOldLeader])
+def test_a_follower_does_not_follow(machines: Shared, fault: type[Faulty]):
+    failure = machines.fail(FAILS_OVER, fault)
+
+    assert "waiting for the workload to take its settings" in failure
+    assert "without=old" in failure
+
+
+class FollowerFailsForEver(Faulty):
+    """After the failover, every hook of a follower fails."""
+
+    def next_hook(self, unit: model.Unit) -> model.Hook | None:
+        hook = super().next_hook(unit)
+        followers = [name for name in self.units if name not in (self.first, self.leader)]
+        return broken(hook) if self.moved and unit.name == followers[0] else hook
+
+
+@pytest.mark.parametrize("test", [FAILS_OVER, REMOVES])
+def test_a_followers_hook_fails_for_ever(machines: Shared, test: str):
+    assert "has been in error for" in machines.fail(test, FollowerFailsForEver)
+
+
+class EveryUnitIsBlocked(Faulty):
+    """After the failover, an option has a value that blocks every unit."""
+
+    def on_failover(self) -> None:
+        self.configure({"log-level": "loud"})
+
+
+@pytest.mark.parametrize("test", [FAILS_OVER, REMOVES])
+def test_every_unit_is_blocked(machines: Shared, test: str):
+    assert "is blocked, idle: log-level must be" in machines.fail(test, EveryUnitIsBlocked)
+
+
+LIVE = "    {}: {} = dataclasses.field(metadata=LIVE)"
+
+
+@pytest.mark.parametrize(
+    ("test", "field"), [(FAILS_OVER, ("leader", "str")), (REMOVES, ("planned_units", "int"))]
+)
+def test_a_failover_restarts_the_workloads(machines: Shared, test: str, field: tuple[str, str]):
+    live = LIVE.format(*field)
+    edit = ("workload.py", live, live.replace("LIVE", "RESTART"))
+
+    failure = machines.fail(test, Faulty, edit)
+
+    assert "assert app.get_start_times() == started" in failure
+
+
+def test_a_failover_restarts_the_workloads_in_pods(pods: Shared):
+    live = LIVE.format("leader", "str")
+    edit = ("workload.py", live, live.replace("LIVE", "RESTART"))
+
+    failure = pods.fail(FAILS_OVER, Faulty, edit)
+
+    assert "assert app.get_start_times() == started" in failure
+
+
+class NewLeaderMayNotRotate(Faulty):
+    """The new leader is told that it doesn't lead while it runs an action that rotates."""
+
+    def is_leader(self, unit: model.Unit) -> bool:
+        rotates = any(action.name == "rotate-credentials" for action in unit.actions)
+        return not (self.moved and rotates) and super().is_leader(unit)
+
+
+def test_the_new_leader_cannot_rotate(machines: Shared):
+    failure = machines.fail(FAILS_OVER, NewLeaderMayNotRotate)
+
+    assert "is not the leader; run: juju run" in failure
+
+
+class AgentIsNotStopped(Faulty):
+    """What should stop the agent has no effect; on Kubernetes its check goes on."""
+
+    def loses(self, command: str) -> bool:
+        return "systemctl stop" in command or "stop-checks" in command
+
+
+class AgentIsNotStarted(Faulty):
+    """What should start the agent has no effect."""
+
+    def loses(self, command: str) -> bool:
+        return " start" in command
+
+
+def test_the_agent_is_not_stopped(machines: Shared):
+    failure = machines.fail(FAILS_OVER, AgentIsNotStopped)
+
+    assert "other_than=old" in failure
+
+
+def test_the_liveness_check_goes_on(pods: Shared):
+    """Kubernetes restarts the agent before the lease has run out, so nothing moves."""
+    failure = pods.fail(FAILS_OVER, AgentIsNotStopped)
+
+    assert "other_than=old" in failure
+
+
+@pytest.mark.parametrize("substrate", matrix.CHOICES["substrate"])
+def test_the_agent_is_not_started(deploy: Callable[[str], Shared], substrate: str):
+    failure = deploy(substrate).fail(FAILS_OVER, AgentIsNotStarted)
+
+    assert "is unknown, lost: agent lost" in failure
+
+
+class FailoverLosesNames(Faulty):
+    """The names of the pods don't resolve once leadership has moved."""
+
+    def on_failover(self) -> None:
+        lose_names(self.hosts)
+
+
+def lose_names(units: dict[str, hosts.Host]) -> dict[hosts.Pod, str]:
+    """Let no pod find another by its name, and return what their /etc/hosts said."""
+    names = {}
+    for pod in units.values():
+        assert isinstance(pod, hosts.Pod)
+        names[pod] = pod.read("/etc/hosts") or ""
+        pod.write_hosts("127.0.0.1 localhost\n")
+    return names
+
+
+@pytest.mark.parametrize("fault", [Faulty, FailoverLosesNames])
+def test_a_name_does_not_resolve(pods: Shared, fault: type[Faulty]):
+    """Neither before the failover nor after it."""
+    units = pods.running.hosts
+    names = lose_names(units)
+    if fault is not Faulty:
+        for pod, text in names.items():
+            pod.write_hosts(text)
+
+    failure = pods.fail(FAILS_OVER, fault)
+
+    for pod, text in names.items():
+        pod.write_hosts(text)
+    address = "before[0].address" if fault is Faulty else "after[0].address"
+    assert f"assert app.find_unresolved({address}, *names) == []" in failure
+
+
+# Removal
+
+
+class RemovalDoesNothing(Faulty):
+    """The command says yes, and the unit stays."""
+
+    def remove(self, unit: model.Unit) -> None:
+        pass
+
+
+def test_a_removed_unit_stays(machines: Shared):
+    failure = machines.fail(REMOVES, RemovalDoesNothing)
+
+    assert "is still there" in failure
+
+
+class RemovalTakesAnotherUnit(Faulty):
+    """A follower goes with the unit that is removed."""
+
+    def remove(self, unit: model.Unit) -> None:
+        for going in (unit, next(other for other in self.units.values() if other is not unit)):
+            super().remove(going)
+
+
+def test_a_removal_takes_another_unit(machines: Shared):
+    failure = machines.fail(REMOVES, RemovalTakesAnotherUnit)
+
+    assert "for view in before} - {old}" in failure

@@ -42,7 +42,7 @@ FILES = {
     "tests/integration/conftest.py",
     "tests/integration/convergence.py",
     "tests/integration/helpers.py",
-    "tests/integration/test_leadership.py",
+    "tests/integration/test_charm.py",
     "tests/unit/application.py",
     "tests/unit/conftest.py",
     "tests/unit/test_actions.py",

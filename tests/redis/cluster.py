@@ -6,13 +6,12 @@ import contextlib
 import dataclasses
 import json
 import pathlib
-import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 
-from tests.simulation import controller, hosts, model
+from tests.simulation import controller, hosts
 
 WRITER = pathlib.Path(__file__).parent / "writer.py"
 CLIENT = "10.0.255.1"  # The client's address.
@@ -53,15 +52,14 @@ class Writes:
         lines = self._log.read_text().split("\n")[:-1]
         return [(key, float(when), by) for key, when, by in map(str.split, lines)]
 
-    def go_on(self, by: str | None = None) -> None:
-        """Wait until some more writes have been acknowledged, by an address if it matters."""
+    def count(self, by: str, since: float) -> int:
+        """Count what an address has acknowledged since a time."""
+        return sum(when > since and address == by for _, when, address in self.list())
+
+    def go_on(self, by: str) -> None:
+        """Wait until an address has acknowledged some more writes."""
         since = time.monotonic()
-
-        def some() -> bool:
-            new = [w for w in self.list() if w[1] > since and by in (None, w[2])]
-            return len(new) >= SOME
-
-        wait_for(some, f"writes to {by or 'anybody'} go on")
+        wait_for(lambda: self.count(by, since) >= SOME, f"{by} takes writes")
 
 
 class Cluster:
@@ -71,9 +69,10 @@ class Cluster:
         self.running = running
         self.juju = running.juju
         self._folder = folder
-        self._host = running.network.add_host(CLIENT)
+        self._host = running.site.network.add_host(CLIENT)
         self._targets = folder / "targets.json"
         self._numbers = iter(range(1000))
+        self._passwords: list[str] = []  # Newest first.
 
     # Juju's side
 
@@ -93,6 +92,7 @@ class Cluster:
         with self.juju.changed:
             assert self.juju.clock.wait(FOREVER, settled), self.describe()
         leader = self.leader
+        self._learn_password()
         for unit in self.juju.units:
             if unit != leader:
                 wait_for(lambda unit=unit: self.is_linked(unit, leader), f"{unit} is linked")
@@ -108,15 +108,16 @@ class Cluster:
         return str(self.juju.leader)
 
     @property
-    def password(self) -> str:
-        """The newest password."""
-        (secret,) = self.juju.secrets.values()
-        return secret.revisions[secret.latest]["password"]
+    def followers(self) -> list[str]:
+        """The units that follow."""
+        return [unit for unit in self.juju.units if unit != self.leader]
 
     @contextlib.contextmanager
-    def agent_stopped(self, unit: str) -> Iterator[None]:
-        """Keep a unit's agent stopped, and its redis running."""
+    def agent_stopped(self, unit: str, *, without_fence: bool = False) -> Iterator[None]:
+        """Keep a unit's agent stopped, and its redis running, until another unit leads."""
         self._control_agent(unit, "stop")
+        if without_fence:
+            assert self.run(unit, "config", "set", "min-replicas-to-write", "0") == "OK\n"
         with self.juju.changed:
             assert self.juju.clock.wait(FOREVER, lambda: self.juju.leader not in (None, unit))
         yield
@@ -129,7 +130,10 @@ class Cluster:
         if isinstance(host, hosts.Machine):
             commands = [["systemctl", verb, f"jujud-machine-{self.juju.units[unit].number}"]]
         else:
-            commands = [["pebble", f"{verb}-checks", "liveness"], ["pebble", verb, "container-agent"]]
+            commands = [
+                ["pebble", f"{verb}-checks", "liveness"],
+                ["pebble", verb, "container-agent"],
+            ]
             commands = [[f"/charm/bin/{command[0]}", *command[1:]] for command in commands]
         for command in commands:
             result = host.run(*command)
@@ -144,11 +148,11 @@ class Cluster:
         self._aim()
 
     def remove(self, unit: str) -> None:
-        """Remove a unit, and wait until it is gone."""
+        """Remove a unit, and wait until it and its host are gone."""
         with self.juju.changed:
             self.juju.remove(self.juju.units[unit])
             assert self.juju.clock.wait(FOREVER, lambda: unit not in self.juju.units)
-        self.running.remove_host(unit)
+        self.running.hosts[unit].stop()
 
     def replace_pod(self, unit: str) -> None:
         """Replace a unit's pod."""
@@ -163,19 +167,32 @@ class Cluster:
         """Run redis-cli where the unit's redis is, and return what it prints."""
         host = self.running.hosts[unit]
         where = {"container": "workload"} if isinstance(host, hosts.Pod) else {}
-        environment = {**host.environment, "REDISCLI_AUTH": self.password}
-        return host.run("redis-cli", *command, environment=environment, **where).stdout
+        answer = ""
+        for password in self._passwords:
+            environment = {**host.environment, "REDISCLI_AUTH": password}
+            answer = host.run("redis-cli", *command, environment=environment, **where).stdout
+            if not answer.startswith(("AUTH failed", "NOAUTH")):
+                break
+        return answer
 
     def info(self, unit: str) -> dict[str, str]:
         """Return what a unit's redis says of itself; nothing if it is down."""
         lines = self.run(unit, "info").splitlines()
         return dict(line.split(":", 1) for line in lines if ":" in line)
 
+    def process(self, unit: str) -> str:
+        """Return what differs for each process of a unit's redis."""
+        return self.info(unit)["run_id"]
+
     def is_linked(self, unit: str, leader: str) -> bool:
         """Whether a unit's redis replicates the leader's."""
         info, host = self.info(unit), self.running.hosts[leader]
         name = host.names[0] if isinstance(host, hosts.Pod) else host.address
         return (info.get("master_host"), info.get("master_link_status")) == (name, "up")
+
+    def fence(self, unit: str) -> str:
+        """Return how many replicas a unit's redis asks for."""
+        return self.run(unit, "config", "get", "min-replicas-to-write").split()[1]
 
     def wait_for_links(self, row: Row, old: str) -> float:
         """Note how long it takes the replicas to link to the new leader.
@@ -197,19 +214,19 @@ class Cluster:
         return left
 
     @contextlib.contextmanager
-    def written(self, row: Row, *, ends: str | None = None) -> Iterator[Writes]:
+    def written(self, row: Row, *ends: str) -> Iterator[Writes]:
         """Let a client write meanwhile, and note in a row what became of it.
 
         Args:
             row: Where to note it.
-            ends: The unit whose redis is meant to end.
+            ends: The units whose redis is meant to end.
         """
-        processes = {unit: self.info(unit)["run_id"] for unit in self.juju.units if unit != ends}
+        processes = {unit: self.process(unit) for unit in self.juju.units if unit not in ends}
         number = next(self._numbers)
         log = self._folder / f"writes-{number}.log"
         self._aim()
         with log.open("w") as output:
-            client = self.running.network.popen(
+            client = self.running.site.network.popen(
                 self._host,
                 *(sys.executable, "-u", WRITER, f"{number}-", self._targets),
                 stdin=subprocess.PIPE,
@@ -217,10 +234,10 @@ class Cluster:
             )
         writes = Writes(log)
         try:
-            writes.go_on(by=self._address(self.leader))
+            writes.go_on(by=self.address(self.leader))
             yield writes
             self.settle()
-            writes.go_on(by=self._address(self.leader))
+            writes.go_on(by=self.address(self.leader))
         finally:
             client.communicate()
         acknowledged = {key for key, _, _ in writes.list()}
@@ -228,24 +245,42 @@ class Cluster:
         row.acknowledged = len(acknowledged)
         row.lost = len(acknowledged - kept)
         row.restarts = sum(
-            self.info(unit)["run_id"] != process
+            self.process(unit) != process
             for unit, process in processes.items()
             if unit in self.juju.units
         )
 
-    def _address(self, unit: str) -> str:
+    def _learn_password(self) -> None:
+        (secret,) = self.juju.secrets.values()
+        password = secret.revisions[secret.latest]["password"]
+        if password not in self._passwords:
+            self._passwords.insert(0, password)
+
+    def address(self, unit: str) -> str:
+        """Return a unit's address."""
         return self.juju.units[unit].address
 
     def _aim(self) -> None:
         """Tell the client where to write: first to whom leads now, with any password."""
-        (secret,) = self.juju.secrets.values()
-        passwords = [each["password"] for each in reversed(secret.revisions.values())]
+        self._learn_password()
         units = sorted(self.juju.units, key=lambda unit: unit != self.leader)
         new = self._targets.with_name("targets.new")
         new.write_text(
-            json.dumps({"addresses": list(map(self._address, units)), "passwords": passwords})
+            json.dumps({"addresses": list(map(self.address, units)), "passwords": self._passwords})
         )
         new.replace(self._targets)
+
+
+def render(title: str, rows: list[Row]) -> str:
+    """Render a table in Markdown."""
+    head = "restarts", "links up after", "acknowledged", "after the last replica had left", "lost"
+    lines = [[title, *head], ["---"] * (len(head) + 1)]
+    for row in rows:
+        links = ", ".join(f"{seconds:.1f} s" for seconds in row.links)
+        late = "" if row.late is None else row.late
+        values = (row.what, row.restarts, links, row.acknowledged, late, row.lost)
+        lines.append([str(value) for value in values])
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def wait_for(condition: Callable[[], object], what: str) -> None:

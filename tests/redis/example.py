@@ -6,7 +6,7 @@ import pathlib
 
 import jinja2
 
-from tests.support import matrix
+from tests.support import baking, matrix
 
 SOURCE = pathlib.Path(__file__).parent / "workload.py.jinja"
 MARK = "    # Common to all workloads:\n"
@@ -18,8 +18,17 @@ MACHINE: Edits = {
     ],
     "tests/unit/fakes.py": [
         (
-            'OUTPUT = {"sleep": f"sleep (GNU coreutils) {VERSION}\\nCopyright\\n"}',
-            'OUTPUT = {"redis-cli": "OK\\n", "redis-server": f"Redis server v={VERSION} sha=0\\n"}',
+            '"sleep": f"sleep (GNU coreutils) {VERSION}\\nCopyright\\n"',
+            '"redis-cli": "OK\\n", "redis-server": f"Redis server v={VERSION} sha=0\\n"',
+        ),
+        (
+            'LIVE = {"leader", "leader_address", "planned_units"}\n',
+            'LIVE = {"leader", "leader_address", "planned_units", "password"}\n',
+        ),
+        (
+            "    return json.loads(text)\n",
+            "    lines = dict(line.split(maxsplit=1) for line in text.splitlines())\n"
+            '    return {"password": lines["masterauth"], "leads": "replicaof" not in lines}\n',
         ),
         ("import subprocess\n", "import subprocess\nimport unittest.mock\n"),
         (
@@ -43,8 +52,17 @@ KUBERNETES: Edits = {
     ],
     "tests/unit/fakes.py": [
         (
-            'OUTPUT = {"sleep": f"sleep (GNU coreutils) {VERSION}\\nCopyright\\n"}',
-            'OUTPUT = {"redis-cli": "OK\\n", "redis-server": f"Redis server v={VERSION} sha=0\\n"}',
+            '"sleep": f"sleep (GNU coreutils) {VERSION}\\nCopyright\\n"',
+            '"redis-cli": "OK\\n", "redis-server": f"Redis server v={VERSION} sha=0\\n"',
+        ),
+        (
+            'LIVE = {"leader", "leader_address", "planned_units"}\n',
+            'LIVE = {"leader", "leader_address", "planned_units", "password"}\n',
+        ),
+        (
+            "    return json.loads(text)\n",
+            "    lines = dict(line.split(maxsplit=1) for line in text.splitlines())\n"
+            '    return {"password": lines["masterauth"], "leads": "replicaof" not in lines}\n',
         ),
         (
             "        self.commands.append(command)\n",
@@ -57,14 +75,8 @@ KUBERNETES: Edits = {
 }
 
 
-def put_redis_in(project: pathlib.Path, variant: matrix.Variant, **answers: str) -> None:
-    """Edit a baked charm.
-
-    Args:
-        project: The charm's folder.
-        variant: The choices that it was baked with.
-        answers: The other answers that its files name.
-    """
+def put_redis_in(project: pathlib.Path, variant: matrix.Variant) -> None:
+    """Edit a baked charm."""
     edits = MACHINE if variant["substrate"] == "machine" else KUBERNETES
     for name, changes in edits.items():
         file = project / name
@@ -80,5 +92,10 @@ def put_redis_in(project: pathlib.Path, variant: matrix.Variant, **answers: str)
         undefined=jinja2.StrictUndefined,
     )
     template = environment.from_string(SOURCE.read_text())
-    _, mark, common = workload.read_text().partition(MARK)
-    workload.write_text(template.render(cookiecutter={**variant, **answers}) + mark + common)
+    text = workload.read_text()
+    answers = {**variant, "charm_name": baking.CHARM_NAME}
+    workload.write_text(
+        text[: text.index('"""')]
+        + template.render(cookiecutter=answers)
+        + text[text.index(MARK) :]
+    )

@@ -1,7 +1,7 @@
 """Write to redis again and again, and print what was acknowledged, by whom and when.
 
-It sticks to one address for as long as that acknowledges, and tries the next one when it refuses or
-can't be reached: a client that knows nothing of leaders. It ends with its standard input.
+It sticks to one address for as long as that acknowledges, and tries the next one when it refuses
+or can't be reached: a client that knows nothing of leaders. It ends with its standard input.
 """
 
 from __future__ import annotations

@@ -16,10 +16,8 @@ from tests.simulation import clock, deployment, hosts, jujucli, model
 class Controller(deployment.Deployment):
     """A deployment that answers, as a context manager that stops all it started."""
 
-    def __init__(
-        self, folder: pathlib.Path, packed: pathlib.Path, python: pathlib.Path, juju: model.Model
-    ):
-        super().__init__(folder, packed, python, juju)
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
         self._agents: dict[str, object] = {}  # The one that was started last, by unit.
 
     @property
@@ -42,7 +40,7 @@ class Controller(deployment.Deployment):
         self._server.shutdown()
         self._server.server_close()
         if not self._beside:
-            self._site.close()
+            self.site.close()
         if self._server.errors:
             raise self._server.errors[0]
 
@@ -101,13 +99,15 @@ class Controller(deployment.Deployment):
         unit = self.juju.units.get(str(question["unit"]))
         if unit is None:
             return
-        is_watched = self.is_kubernetes and self._is_watched(unit)
+        host = self.hosts[unit.name]
+        # In real time, which has to go on before the clock does.
+        comes_back = isinstance(host, hosts.Pod) and host.starts_agents
         with self.juju.changed:
             if self._agents[unit.name] is not agent:
                 return
             self._abandon_hook(unit)
             self.juju.agent_lost(unit)
-            unit.starting = is_watched
+            unit.starting = comes_back
 
     def _abandon_hook(self, unit: model.Unit) -> None:
         """Drop what a dead agent was running; it runs again."""
@@ -115,14 +115,6 @@ class Controller(deployment.Deployment):
             if context.unit is unit:
                 del self._contexts[id_]
                 context.fail()
-
-    def _is_watched(self, unit: model.Unit) -> bool:
-        """Whether Kubernetes brings an agent back, within 40 s, which is before its lease ends.
-
-        It does so in real time, which has to go on before the clock does.
-        """
-        checks = self.hosts[unit.name].run("/charm/bin/pebble", "checks", "liveness")
-        return "inactive" not in checks.stdout
 
     def _start_agent(self, unit: model.Unit, agent: object, *, is_new_pod: bool) -> None:
         self._agents[unit.name] = agent

@@ -48,9 +48,9 @@ class Deployment:
         self._python = python
         self._contexts: dict[str, hookcommands.Context] = {}
         self._beside = beside
-        self._site = beside._site if beside else hosts.Site()
-        self.socket = self._site.folder / f"{juju.app}.socket"
-        self.log = self._site.folder / f"{juju.app}.log"
+        self.site = beside.site if beside else hosts.Site()
+        self.socket = self.site.folder / f"{juju.app}.socket"
+        self.log = self.site.folder / f"{juju.app}.log"
         # Agents and hooks may be another user's.
         self.log.touch()
         self.log.chmod(0o666)
@@ -74,7 +74,7 @@ class Deployment:
             former.stop()
             shutil.rmtree(folder)
         args = (
-            *(self._site, unit.name, unit.address),
+            *(self.site, unit.name, unit.address),
             *(folder, self._python, self.environment),
         )
         if self.is_kubernetes:

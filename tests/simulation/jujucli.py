@@ -147,6 +147,7 @@ def _run(running: deployment.Deployment, options: argparse.Namespace) -> Answer:
         if not juju.clock.wait(wait, lambda: action.status != "pending"):
             problem = f"ERROR timed out waiting for results from: unit {name}\n"
             return 1, "{}\n", progress + problem
+        juju.clock.advance(juju.timing.run)
     task = {
         "id": action.id,
         **({"message": action.message} if action.message else {}),

@@ -39,6 +39,7 @@ class Timing:
         lease: How long a unit leads after its agent was there last.
         retry: How long after it failed a hook runs again.
         action: How long ``juju run`` waits.
+        run: How long it takes at least.
         secret_changed: How long after a change of a secret its consumers get secret-changed.
         late_commit: How long Kubernetes keeps refusing what a unit writes that leads no longer.
         kubelet_period: How often the kubelet looks at a pod, in real seconds.
@@ -47,6 +48,7 @@ class Timing:
     lease: float = 60.0
     retry: float = 5.0
     action: float = 60.0
+    run: float = 2.0
     secret_changed: float = 0.0
     late_commit: float = 180.0
     kubelet_period: float = 1.0

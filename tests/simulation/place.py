@@ -69,6 +69,11 @@ class Network:
         )
         return pid
 
+    def popen(self, host: int, *args: str | pathlib.Path, **options) -> subprocess.Popen:
+        """Start a command in the network of a host, outside of its containers."""
+        enter = ["nsenter", f"--target={host}", *USER, "--net", "--pid"]
+        return subprocess.Popen([*enter, *args], **options)
+
     def close(self) -> None:
         """Kill every process in the network, and wait until they have ended."""
         self._process.communicate()

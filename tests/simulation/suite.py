@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import pathlib
 import subprocess
 import xml.etree.ElementTree as ET
+from collections.abc import Mapping
 
 import pytest
 
@@ -21,7 +23,7 @@ class Result:
     Attributes:
         tests: "passed", "skipped", or the failure's text, by test.
         output: What tox and pytest printed.
-        history: Which unit has run which hook, in order.
+        history: Which unit has run which hook meanwhile, in order.
     """
 
     tests: dict[str, str]
@@ -48,50 +50,58 @@ class Suite:
     ):
         if variant["substrate"] == "kubernetes" and not hosts.find_pebble():
             pytest.skip(hosts.NO_PEBBLE)
+        self.packed = packer.pack(variant)
         self._variant = variant
         self._folder = folder
         self._tox_folder = tox_folder / variant["integration_tests"]
-        self._packed = packer.pack(variant)
         self._project = baking.bake(variant, folder / "baked")
 
+    def controller(self, juju: model.Model) -> controller.Controller:
+        """Return a controller on which nothing is deployed yet."""
+        python = packing.python(self._variant["base"])
+        return controller.Controller(self._folder / "units", self.packed, python, juju)
+
     def run(
-        self, juju: model.Model, *, only: str | None = None, timeout: float | None = None
+        self,
+        running: controller.Controller,
+        *args: str,
+        only: str | None = None,
+        constants: Mapping[str, float] | None = None,
     ) -> Result:
         """Run the tests.
 
         Args:
-            juju: The model that they run on.
+            running: The controller that they run on.
+            args: More arguments of pytest.
             only: A pytest expression for the tests that are run.
-            timeout: How long the tests wait for what doesn't happen, in seconds, if not as long
-                as they do by themselves.
+            constants: Other values of constants of tests/integration/helpers.py.
         """
         report = self._folder / "report.xml"
-        python = packing.python(self._variant["base"])
+        report.unlink(missing_ok=True)
         plugins = ("-p", "simulation_plugin", "-p", "clock_plugin")
-        args = [*plugins, f"--junitxml={report}", *(["-k", only] if only else [])]
-        # The plugin's folder is all that tox is told beside what its user may say.
-        path = f"{self._project / 'src'}:{place.PROGRAMS}"
-        with controller.Controller(self._folder / "units", self._packed, python, juju) as running:
-            result = subprocess.run(
-                [
-                    *("tox", "--workdir", self._tox_folder, "-e", "integration"),
-                    *("--override", f"testenv:integration.set_env+=PYTHONPATH={path}"),
-                    *("--", *args),
-                ],
-                cwd=self._project,
-                env={
-                    **{key: value for key, value in os.environ.items() if key[:3] != "TOX"},
-                    **running.environment,
-                    "CHARM_PATH": str(self._packed),
-                    "PATH": f"{running.cli}:{os.environ['PATH']}",
-                    **({"JUJU_SIMULATION_TIMEOUT": str(timeout)} if timeout else {}),
-                },
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-            )
+        selected = ("-k", only) if only else ()
+        before = len(running.juju.history)
+        result = subprocess.run(
+            [
+                *("tox", "--workdir", self._tox_folder, "-e", "integration"),
+                # The plugins' folder is all that tox is told beside what its user may say.
+                *("--override", f"testenv:integration.set_env+=PYTHONPATH={place.PROGRAMS}"),
+                *("--", *plugins, f"--junitxml={report}", *selected, *args),
+            ],
+            cwd=self._project,
+            env={
+                **{key: value for key, value in os.environ.items() if key[:3] != "TOX"},
+                **running.environment,
+                "CHARM_PATH": str(self.packed),
+                "PATH": f"{running.cli}:{os.environ['PATH']}",
+                "JUJU_SIMULATION_CONSTANTS": json.dumps(constants or {}),
+            },
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
         assert report.exists(), result.stdout
-        return Result(_read(report), result.stdout, juju.history)
+        return Result(_read(report), result.stdout, running.juju.history[before:])
 
 
 def _read(report: pathlib.Path) -> dict[str, str]:

@@ -6,6 +6,7 @@ when the charm changes. ``-...`` removes all lines up to the next one of the hun
 
 from __future__ import annotations
 
+import itertools
 import pathlib
 import re
 from collections.abc import Iterator
@@ -26,21 +27,6 @@ def apply(diff: str, folder: pathlib.Path) -> None:
         for hunk in hunks:
             start = _apply_hunk(hunk, lines, start, name)
         file.write_text("\n".join(lines) + "\n") if lines else file.unlink()
-
-
-def edited_lines(diff: str) -> int:
-    """Count the lines that a person types or deletes; a block that is deleted counts as one."""
-    lines = [line for line in diff.splitlines() if not line.startswith(("---", "+++"))]
-    added = sum(line.startswith("+") for line in lines)
-    return max(added, 0) + sum(
-        line.startswith("-") and not following.startswith(("-", "+"))
-        for line, following in zip(lines, [*lines[1:], ""], strict=True)
-    )
-
-
-def files(diff: str) -> list[str]:
-    """Return the files that a diff edits."""
-    return [name for name, _ in _files(diff)]
 
 
 def in_document(document: str) -> dict[str, str]:
@@ -67,41 +53,32 @@ def _files(diff: str) -> Iterator[tuple[str, list[list[str]]]]:
 
 def _apply_hunk(hunk: list[str], lines: list[str], start: int, name: str) -> int:
     """Edit the lines after the last hunk, and return where this hunk ends."""
-    places = [each for each in range(start, len(lines) + 1) if _match(hunk, lines, each)]
+    places = [start] if hunk[0] == ELISION else range(start, len(lines) + 1)
+    found = [(place, edit) for place in places if (edit := _edit(hunk, lines, place))]
     text = "\n".join(hunk)
-    assert len(places) == 1, f"{name} has this {len(places)} times, not once:\n{text}"
-    (place,) = places
-    end = _match(hunk, lines, place)
-    new: list[str] = []
-    position = place
-    for index, line in enumerate(hunk):
-        if line == ELISION:
-            position = _skip(hunk[index + 1 :], lines, position)
-        elif line.startswith("+"):
-            new.append(line[1:])
-        else:
-            new += [] if line.startswith("-") else [lines[position]]
-            position += 1
+    assert len(found) == 1, f"{name} has this {len(found)} times, not once:\n{text}"
+    ((place, (new, end)),) = found
     lines[place:end] = new
     return place + len(new)
 
 
-def _match(hunk: list[str], lines: list[str], place: int) -> int:
-    """Return where a hunk that begins at a place ends, or 0 if it doesn't begin there."""
-    position = place
+def _edit(hunk: list[str], lines: list[str], place: int) -> tuple[list[str], int] | None:
+    """Return what a hunk makes of the lines at a place, and where they end, if it fits there."""
+    new: list[str] = []
     for index, line in enumerate(hunk):
         if line == ELISION:
-            position = _skip(hunk[index + 1 :], lines, position)
-        elif not line.startswith("+"):
-            if position >= len(lines) or lines[position] != line[1:]:
-                return 0
-            position += 1
-    return position
-
-
-def _skip(rest: list[str], lines: list[str], position: int) -> int:
-    """Return where the first line of the rest that the file has is."""
-    following = next((line[1:] for line in rest if not line.startswith("+")), None)
-    if following is None:
-        return len(lines)
-    return next((n for n in range(position, len(lines)) if lines[n] == following), len(lines))
+            rest = [line for line in hunk[index + 1 :] if not line.startswith("+")]
+            block = [line[1:] for line in itertools.takewhile(ELISION.__ne__, rest)]
+            ends = range(place, len(lines) - len(block) + 1)
+            end = next((n for n in ends if lines[n : n + len(block)] == block), None)
+            if end is None:
+                return None
+            place = end if block else len(lines)
+        elif line.startswith("+"):
+            new.append(line[1:])
+        elif place < len(lines) and lines[place] == line[1:]:
+            new += [] if line.startswith("-") else [lines[place]]
+            place += 1
+        else:
+            return None
+    return new, place

@@ -14,8 +14,6 @@ import pytest
 import states
 from ops import testing
 
-import leadership
-
 STARTS = ("os.exec", "os.fork", "os.posix_spawn", "os.spawn", "os.system", "subprocess.Popen")
 WRITES = ("os.chmod", "os.chown", "os.link", "os.mkdir", "os.remove", "os.rename", "os.rmdir")
 WRITES += ("os.symlink", "os.truncate", "shutil.rmtree")
@@ -75,37 +73,21 @@ def fresh(system: fakes.System) -> testing.State:
     return states.fresh(0, system)
 
 
-@pytest.fixture
-def secret() -> testing.Secret:
-    """The application's secret."""
-    return testing.Secret(
-        {"username": "admin", "password": "first-password"},
-        id="secret:9m4e2mr0ui3e8a215n4g",
-        owner="app",
-        label="credentials",
-        rotate=leadership.SECRET_ROTATION,
-    )
-
-
-@pytest.fixture
-def deployed(fresh: testing.State, secret: testing.Secret) -> testing.State:
-    """APP/0, a follower, in an application that APP/1 leads."""
-    published = {"leader": f"{states.APP}/1", "credentials-id": "9m4e2mr0ui3e8a215n4g"}
-    state = states.with_peers(fresh, local_app_data=published)
-    return dataclasses.replace(state, secrets={secret})
-
-
-@pytest.fixture
-def published(deployed: testing.State, tmp_path: pathlib.Path) -> testing.State:
-    """``deployed``, and what else the leader, APP/1, publishes in this revision of the charm."""
-    ctx, system = states.context(1), fakes.System(tmp_path / "leader")
-    state = dataclasses.replace(states.fresh(1, system), leader=True, secrets=deployed.secrets)
-    state = states.with_peers(state, local_app_data=states.peers(deployed).local_app_data)
+@pytest.fixture(scope="session")
+def led(tmp_path_factory: pytest.TempPathFactory) -> testing.State:
+    """APP/1, which has published all that the leader publishes in this revision of the charm."""
+    ctx, system = states.context(1), fakes.System(tmp_path_factory.mktemp("leader"))
     with system.patched():
-        state = ctx.run(ctx.on.update_status(), state)
-    databags = {relation.endpoint: relation.local_app_data for relation in state.relations}
+        state = dataclasses.replace(states.fresh(1, system), leader=True)
+        return ctx.run(ctx.on.update_status(), state)
+
+
+@pytest.fixture
+def deployed(fresh: testing.State, led: testing.State) -> testing.State:
+    """APP/0, a follower, in an application that APP/1 leads."""
+    databags = {relation.endpoint: relation.local_app_data for relation in led.relations}
     relations = {
         dataclasses.replace(relation, local_app_data=databags[relation.endpoint])
-        for relation in deployed.relations
+        for relation in fresh.relations
     }
-    return dataclasses.replace(deployed, relations=relations, secrets=state.secrets)
+    return dataclasses.replace(fresh, relations=relations, secrets=led.secrets)

@@ -21,7 +21,8 @@ def _observed() -> list[str]:
     kinds: list[str] = []
 
     def observe(framework: ops.Framework, bound_event: ops.BoundEvent, observer: Any) -> None:
-        kinds.append(bound_event.event_kind)
+        if bound_event.emitter.handle.path.count("/") == 1:  # The charm's own, not a library's.
+            kinds.append(bound_event.event_kind)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ops.Framework, "observe", observe)  # So the event itself reaches nobody.

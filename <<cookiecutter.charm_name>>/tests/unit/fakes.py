@@ -8,7 +8,6 @@
 <% endif %>
 
 import contextlib
-import dataclasses
 <% if cookiecutter.substrate == "machine" %>
 import getpass
 <% else %>
@@ -27,7 +26,7 @@ import ops
 <% endif %>
 import pytest
 <% if cookiecutter.substrate == "machine" %>
-from charmlibs import pathops
+from charmlibs import pathops, systemd
 <% endif %>
 from ops import testing
 
@@ -36,7 +35,11 @@ import workload
 VERSION = "9.4"
 # What each command of the charm prints, by the command's first word.
 OUTPUT = {"sleep": f"sleep (GNU coreutils) {VERSION}\nCopyright\n"}
-<% if cookiecutter.substrate == "kubernetes" %>
+# Settings that the running workload can take; a change of another one takes a restart.
+LIVE = {"leader", "leader_address", "planned_units"}
+<% if cookiecutter.substrate == "machine" %>
+RUN = subprocess.run
+<% else %>
 # Where a user other than root may write in a stock image, and where root may.
 OPEN_FOLDERS = ("tmp", "var")
 FOLDERS = (*OPEN_FOLDERS, "etc", "home", "opt", "run", "srv", "usr")
@@ -57,10 +60,9 @@ def _as_method(function: Callable[..., Any]) -> Callable[..., Any]:
 <% endif %>
 
 
-def restarts(setting: str) -> bool:
-    """Whether a change of a setting restarts the workload."""
-    (field,) = (each for each in dataclasses.fields(workload.Settings) if each.name == setting)
-    return (field.metadata or workload.RESTART) == workload.RESTART
+def parse(text: str) -> dict[str, Any]:
+    """Read the workload's file, as far as the tests shall compare it with the settings."""
+    return json.loads(text)
 
 
 class Killed(BaseException):
@@ -75,6 +77,8 @@ class System:
         root: The folder in whose ``etc`` the workload's files are.
     """
 
+    SystemdError = systemd.SystemdError
+
     def __init__(self, root: pathlib.Path):
         self.root = root
         self.unit_files = root / "etc/systemd/system"
@@ -85,6 +89,7 @@ class System:
         self.interruptions = 0  # How often a running service was stopped.
         self.commands: list[tuple[list[str], dict[str, Any]]] = []
         self.steps_left = -1  # How many changes of the system come before the hook is killed.
+        self.refuses = False  # Whether the workload takes no live change.
 
     @contextlib.contextmanager
     def patched(self) -> Iterator["System"]:
@@ -120,7 +125,9 @@ class System:
 
     def service_reload(self, service: str) -> bool:
         self._step()
-        assert "ExecReload=/" in self.loaded[service]
+        if self.refuses:
+            raise self.SystemdError("reload failed")
+        assert "\nExecReload=" in self.loaded[service]
         self.running[service] |= self.files
         return True
 
@@ -130,6 +137,8 @@ class System:
         self.running.pop(service, None)
 
     def _run(self, command: list[str], **options: Any) -> "subprocess.CompletedProcess[str]":
+        if command[0] not in OUTPUT:
+            return RUN(command, **options)  # Which a unit test may not.
         self.commands.append((command, options))
         return subprocess.CompletedProcess(command, 0, stdout=OUTPUT[command[0]])
 <% else %>
@@ -145,6 +154,7 @@ class System:
         self.interruptions = 0  # How often a running service was stopped.
         self.commands: list[list[str]] = []
         self.steps_left = -1  # How many changes of the system come before the hook is killed.
+        self.refuses = False  # Whether the workload takes no live change.
         for folder in FOLDERS:
             (root / folder).mkdir(parents=True)
 
@@ -178,6 +188,8 @@ class System:
             yield self
 
     def _exec(self, container: ops.Container, command: list[str], **options: Any) -> Any:
+        if command[0] not in OUTPUT:
+            pytest.fail(f"a unit test would run {command}; fake it in tests/unit/fakes.py")
         self.commands.append(command)
         return ORIGINALS["exec"](container, command, **options)
 
@@ -196,6 +208,8 @@ class System:
         ORIGINALS["restart"](container, *services)
 
     def _send_signal(self, container: ops.Container, signal: str, *services: str) -> None:
+        if self.refuses:
+            raise ops.pebble.APIError({}, 400, "Bad Request", "cannot send signal")
         ORIGINALS["send_signal"](container, signal, *services)
         for service in services:
             self.running[service] |= self.files
@@ -210,6 +224,11 @@ class System:
         command = container.get_plan().services[service].command
         self.running[service] = {"": command, **self.files}
 <% endif %>
+
+    def crash(self) -> None:
+        """Let what runs end, and start again by itself with the files that it finds."""
+        for read in self.running.values():
+            read |= self.files
 
     def _step(self) -> None:
         """Count a change of the system, and let the hook be killed before it if it is time."""
@@ -250,5 +269,13 @@ class System:
         (read,) = self.running.values()
         (record,) = (path for path in self.files if path.endswith("/applied.json"))
         applied = json.loads(self.files[record])
-        has_read = all(read[path] == text for path, text in self.files.items() if path != record)
-        return applied[0] if len(applied) == 1 and has_read else None
+        if len(applied) > 1 or any(read[p] != t for p, t in self.files.items() if p != record):
+            return None
+        return {**applied[0], **parse(self.config.read_text())} if applied else None
+
+    @property
+    def config(self) -> pathlib.Path:
+        """The workload's file, which is beside the record of what the workload has taken."""
+        (record,) = self.root.rglob("applied.json")
+        (config,) = (path for path in record.parent.iterdir() if path != record)
+        return config

@@ -84,6 +84,19 @@ def with_peers(state: testing.State, **changes: Any) -> testing.State:
 
 
 def secret(state: testing.State) -> testing.Secret:
-    """Return the application's secret, failing if there isn't exactly one."""
-    (secret,) = state.secrets
+    """Return the secret of the credentials, failing if there isn't exactly one."""
+    (secret,) = (each for each in state.secrets if each.label == "credentials")
     return secret
+
+
+def credentials(state: testing.State) -> dict[str, str]:
+    """Return the newest content of the application's secrets."""
+    owned = (secret for secret in state.secrets if secret.owner == "app")
+    return {key: value for secret in owned for key, value in (secret.latest_content or {}).items()}
+
+
+def rotate(state: testing.State, key: str = "password") -> testing.State:
+    """Return the state once another unit has changed one of the credentials."""
+    latest = {**credentials(state), key: f"new-{key}"}
+    secrets = {dataclasses.replace(each, latest_content=latest) for each in state.secrets}
+    return dataclasses.replace(state, secrets=secrets)

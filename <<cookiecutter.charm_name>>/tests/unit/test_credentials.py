@@ -11,55 +11,49 @@ import states
 from ops import testing
 
 import leadership
-import workload
-
-FIRST = {"username": "admin", "password": "first-password"}
-
-
-def content(state: testing.State) -> dict[str, str]:
-    """Return the newest content of the one secret."""
-    return dict(states.secret(state).latest_content or {})
 
 
 @pytest.fixture
-def led(deployed: testing.State) -> testing.State:
+def leading(deployed: testing.State) -> testing.State:
     """``deployed``, as the new leader sees it."""
     return dataclasses.replace(deployed, leader=True)
 
 
 def test_each_secret_gets_a_password_of_its_own(ctx: testing.Context, fresh: testing.State):
     state = dataclasses.replace(fresh, leader=True)
-    passwords = [content(ctx.run(ctx.on.leader_elected(), state))["password"] for _ in range(2)]
+    passwords = [
+        states.credentials(ctx.run(ctx.on.leader_elected(), state))["password"] for _ in range(2)
+    ]
 
     assert len(set(passwords)) == 2
     assert all(len(password) >= 32 for password in passwords)
 
 
 @pytest.mark.parametrize("event", ["leader_elected", "config_changed", "update_status"])
-def test_an_election_keeps_the_secret(ctx: testing.Context, led: testing.State, event: str):
-    state = ctx.run(getattr(ctx.on, event)(), led)
+def test_an_election_keeps_the_secret(ctx: testing.Context, leading: testing.State, event: str):
+    state = ctx.run(getattr(ctx.on, event)(), leading)
 
-    assert content(state) == FIRST
-    assert states.secret(state).id == states.secret(led).id
+    assert states.credentials(state) == states.credentials(leading)
+    assert states.secret(state).id == states.secret(leading).id
 
 
 @pytest.mark.parametrize("published", ["", "d41jbs2mp25c76r8o1k0"])
 def test_the_leader_publishes_the_id_of_the_secret_that_exists(
-    ctx: testing.Context, led: testing.State, published: str
+    ctx: testing.Context, leading: testing.State, published: str
 ):
     """The ID may be missing, or name no secret or another one."""
     databag = {"leader": f"{states.APP}/1"} | ({"credentials-id": published} if published else {})
 
-    state = ctx.run(ctx.on.update_status(), states.with_peers(led, local_app_data=databag))
+    state = ctx.run(ctx.on.update_status(), states.with_peers(leading, local_app_data=databag))
 
-    bare_id = states.secret(led).id.removeprefix("secret:")
+    bare_id = states.secret(leading).id.removeprefix("secret:")
     assert states.peers(state).local_app_data["credentials-id"] == bare_id
 
 
 def test_a_secret_that_is_gone_is_replaced(
-    ctx: testing.Context, system: fakes.System, led: testing.State
+    ctx: testing.Context, system: fakes.System, leading: testing.State
 ):
-    gone = dataclasses.replace(led, secrets=set())
+    gone = dataclasses.replace(leading, secrets=set())
     waiting = ctx.run(ctx.on.update_status(), dataclasses.replace(gone, leader=False))
     message = "waiting for the leader to publish credentials"
     assert waiting.unit_status == testing.WaitingStatus(message)
@@ -69,7 +63,7 @@ def test_a_secret_that_is_gone_is_replaced(
     bare_id = states.secret(state).id.removeprefix("secret:")
     assert states.peers(state).local_app_data["credentials-id"] == bare_id
     assert system.settings is not None
-    assert system.settings["password"] == content(state)["password"]
+    assert system.settings["password"] == states.credentials(state)["password"]
 
 
 def test_a_secret_that_is_not_announced_is_left_alone(
@@ -81,7 +75,7 @@ def test_a_secret_that_is_not_announced_is_left_alone(
     state = ctx.run(ctx.on.update_status(), state)
 
     assert system.settings is None
-    assert states.secret(state).tracked_content == FIRST
+    assert states.secret(state).tracked_content == states.credentials(deployed)
 
 
 @pytest.mark.parametrize("leader", [True, False])
@@ -93,20 +87,21 @@ def test_only_the_leader_rotates(
 
     after = ctx.run(ctx.on.secret_rotate(states.secret(state)), state)
 
-    assert (content(after)["password"] != FIRST["password"]) == leader
-    assert content(after)["username"] == FIRST["username"]
+    old, new = states.credentials(state), states.credentials(after)
+    assert (new["password"] != old["password"]) == leader
+    assert new["username"] == old["username"]
     # The leader hears no secret-changed for its own change, so it applies it at once.
-    assert states.secret(after).tracked_content == content(after)
+    assert states.secret(after).tracked_content == new
     assert system.settings is not None
-    assert system.settings["password"] == content(after)["password"]
+    assert system.settings["password"] == new["password"]
 
 
 @pytest.mark.parametrize("event", ["secret_rotate", "secret_remove"])
 def test_events_about_another_secret_are_left_alone(
-    ctx: testing.Context, led: testing.State, event: str
+    ctx: testing.Context, leading: testing.State, event: str
 ):
     other = testing.Secret({"key": "value"}, owner="app", label="other")
-    state = dataclasses.replace(led, secrets={*led.secrets, other})
+    state = dataclasses.replace(leading, secrets={*leading.secrets, other})
     revision = {"revision": 1} if event == "secret_remove" else {}
 
     after = ctx.run(getattr(ctx.on, event)(other, **revision), state)
@@ -117,26 +112,29 @@ def test_events_about_another_secret_are_left_alone(
     assert ctx.removed_secret_revisions == []
 
 
-def test_a_rotation_starts_from_the_newest_revision(ctx: testing.Context, led: testing.State):
+def test_a_rotation_starts_from_the_newest_revision(ctx: testing.Context, leading: testing.State):
     """A new leader may track an old revision, which lacks what its predecessor added."""
-    latest = {**FIRST, "added-later": "value"}
-    secret = dataclasses.replace(states.secret(led), latest_content=latest)
-    state = dataclasses.replace(led, secrets={secret})
+    first = states.credentials(leading)
+    latest = {**first, "added-later": "value"}
+    secret = dataclasses.replace(states.secret(leading), latest_content=latest)
+    state = dataclasses.replace(leading, secrets={secret})
 
-    rotated = content(ctx.run(ctx.on.secret_rotate(secret), state))
+    rotated = states.credentials(ctx.run(ctx.on.secret_rotate(secret), state))
 
     assert rotated == {**latest, "password": rotated["password"]}
-    assert rotated["password"] != FIRST["password"]
+    assert rotated["password"] != first["password"]
 
 
 def test_a_rotation_leaves_no_old_password(
-    ctx: testing.Context, system: fakes.System, led: testing.State
+    ctx: testing.Context, system: fakes.System, leading: testing.State
 ):
-    state = ctx.run(ctx.on.start(), led)
+    state = ctx.run(ctx.on.start(), leading)
 
     ctx.run(ctx.on.secret_rotate(states.secret(state)), state)
 
-    assert not [text for text in system.files.values() if FIRST["password"] in text]
+    assert not [
+        text for text in system.files.values() if states.credentials(leading)["password"] in text
+    ]
 
 
 @pytest.mark.parametrize("event", ["secret_changed", "update_status", "config_changed"])
@@ -144,16 +142,15 @@ def test_a_follower_moves_on_to_the_newest_revision(
     ctx: testing.Context, system: fakes.System, deployed: testing.State, event: str
 ):
     """Any event makes good a secret-changed that was lost."""
-    latest = {**FIRST, "password": "second-password"}
-    secret = dataclasses.replace(states.secret(deployed), latest_content=latest, owner=None)
+    secret = dataclasses.replace(states.secret(states.rotate(deployed)), owner=None)
     state = dataclasses.replace(deployed, secrets={secret})
     events = {"secret_changed": ctx.on.secret_changed(secret)}
 
     after = ctx.run(events.get(event) or getattr(ctx.on, event)(), state)
 
-    assert states.secret(after).tracked_content == latest
+    assert states.secret(after).tracked_content == secret.latest_content
     assert system.settings is not None
-    assert system.settings["password"] == "second-password"
+    assert system.settings["password"] == "new-password"
 
 
 @pytest.mark.parametrize("leader", [True, False])
@@ -168,18 +165,66 @@ def test_only_the_leader_removes_an_obsolete_revision(
     assert ctx.removed_secret_revisions == ([0] if leader else [])
 
 
-def test_the_newest_revision_is_never_removed(ctx: testing.Context, led: testing.State):
-    ctx.run(ctx.on.secret_remove(states.secret(led), revision=1), led)
+def test_the_newest_revision_is_never_removed(ctx: testing.Context, leading: testing.State):
+    ctx.run(ctx.on.secret_remove(states.secret(leading), revision=1), leading)
 
     assert ctx.removed_secret_revisions == []
 
 
-def test_settings_print_without_what_is_secret():
+def test_settings_print_without_what_is_secret(ctx: testing.Context, deployed: testing.State):
     """Whoever adds a log line may pass them."""
-    settings = workload.Settings("a/0", "a/0", "10.0.0.1", 3, "the-user", "the-password", "info")
+    with ctx(ctx.on.update_status(), deployed) as manager:
+        settings = manager.charm._settings()
 
-    assert "the-" not in f"{settings} {settings!r}"
+    printed = f"{settings} {settings!r}"
+    assert not [value for value in states.credentials(deployed).values() if value in printed]
 
 
 def test_every_secret_has_a_policy():
     assert leadership.SECRET_ROTATION.value != "never"
+
+
+def test_the_action_sets_and_applies_a_new_password(
+    ctx: testing.Context, system: fakes.System, leading: testing.State
+):
+    state = ctx.run(ctx.on.action("rotate-credentials"), leading)
+
+    password = states.credentials(state)["password"]
+    assert password != states.credentials(leading)["password"]
+    assert system.settings is not None
+    assert system.settings["password"] == password
+    assert (ctx.action_results or {})["workload-configured"] == "true"
+
+
+def test_the_action_without_credentials_says_so(ctx: testing.Context, fresh: testing.State):
+    relations = fresh.relations - {states.peers(fresh)}
+    state = dataclasses.replace(fresh, leader=True, relations=relations)
+
+    with pytest.raises(testing.ActionFailed) as failed:
+        ctx.run(ctx.on.action("rotate-credentials"), state)
+
+    assert failed.value.message == "there are no credentials to rotate yet"
+
+
+def test_the_fingerprint_tells_credentials_apart(ctx: testing.Context, deployed: testing.State):
+    def fingerprint(state: testing.State) -> str:
+        ctx.run(ctx.on.action("show-leadership"), state)
+        return (ctx.action_results or {})["credentials-fingerprint"]
+
+    rotated = ctx.run(ctx.on.update_status(), states.rotate(deployed))
+
+    one, other = fingerprint(deployed), fingerprint(rotated)
+    assert one != other
+    assert len(one) == len(other) == 12
+    assert fingerprint(dataclasses.replace(deployed, leader=True)) == one
+    assert fingerprint(dataclasses.replace(deployed, secrets=set())) == ""
+
+
+def test_show_leadership_tracks_no_newer_credentials(
+    ctx: testing.Context, system: fakes.System, deployed: testing.State
+):
+    """A unit moves on to a newer revision when it reconciles."""
+    state = ctx.run(ctx.on.action("show-leadership"), states.rotate(deployed))
+
+    assert states.secret(state).tracked_content == states.credentials(deployed)
+    assert system.files == {}

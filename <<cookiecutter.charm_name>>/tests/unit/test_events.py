@@ -23,6 +23,13 @@ ROLES = {
     "follower": {"leader": False},
     "namesake": {"leader": False},  # It has the name of the unit that was the leader.
 }
+# Values that are odd, by the type of an option.
+VALUES = {"string": ("", "?"), "int": (-1, 0, 10**12), "float": (-0.5,), "boolean": (True, False)}
+OPTIONS = [
+    (name, value)
+    for name, option in states.CHARMCRAFT["config"]["options"].items()
+    for value in VALUES.get(option["type"], ())
+]
 HINT = (
     "only the leader may do that; call self.leadership.require_leader() first, which raises "
     "NotLeaderError, or branch on self.unit.is_leader()"
@@ -65,9 +72,9 @@ def run(ctx: testing.Context, event: Any, state: testing.State) -> testing.State
 @everywhere
 @pytest.mark.parametrize("kind", events.OBSERVED)
 def test_a_follower_changes_nothing_of_the_application(
-    ctx: testing.Context, published: testing.State, kind: str, role: str
+    ctx: testing.Context, deployed: testing.State, kind: str, role: str
 ):
-    state = events.seen_by(kind, seen_by(role, published))
+    state = events.seen_by(kind, seen_by(role, deployed))
 
     for event in events.variants(ctx, kind, state):
         after = run(ctx, event, state)
@@ -78,13 +85,13 @@ def test_a_follower_changes_nothing_of_the_application(
 
 @pytest.mark.parametrize("kind", LEADER_ACTIONS)
 def test_a_leader_only_action_on_a_follower_names_the_command_to_run(
-    ctx: testing.Context, published: testing.State, kind: str
+    ctx: testing.Context, deployed: testing.State, kind: str
 ):
-    (event,) = events.variants(ctx, kind, published)
+    (event,) = events.variants(ctx, kind, deployed)
     action = event.name.removesuffix("_action").replace("_", "-")
 
     try:
-        ctx.run(event, published)
+        ctx.run(event, deployed)
     except testing.ActionFailed as e:
         assert e.message == f"{ME} is not the leader; run: juju run {states.APP}/leader {action}"
     else:
@@ -96,11 +103,11 @@ def test_a_leader_only_action_on_a_follower_names_the_command_to_run(
 def test_a_second_event_finds_nothing_to_do(
     ctx: testing.Context,
     system: fakes.System,
-    published: testing.State,
+    deployed: testing.State,
     kind: str,
     role: str,
 ):
-    state = events.seen_by(kind, seen_by(role, published))
+    state = events.seen_by(kind, seen_by(role, deployed))
     for event in events.variants(ctx, kind, state):
         once = ctx.run(ctx.on.update_status(), ctx.run(event, state))
         files, interruptions = system.files, system.interruptions
@@ -111,11 +118,25 @@ def test_a_second_event_finds_nothing_to_do(
         assert (system.files, system.interruptions) == (files, interruptions)
 
 
-def test_leadership_is_not_asked_in_init(ctx: testing.Context, published: testing.State):
+@pytest.mark.parametrize(("option", "value"), OPTIONS)
+def test_an_option_is_taken_or_blocks_the_unit(
+    ctx: testing.Context, deployed: testing.State, option: str, value: Any
+):
+    state = dataclasses.replace(deployed, config={option: value})
+    try:
+        status = ctx.run(ctx.on.config_changed(), state).unit_status
+    except testing.errors.UncaughtCharmError as e:
+        hint = "raise ValueError in charm.Config, which blocks the unit"
+        pytest.fail(f"{option}={value!r} fails the hook: {e.__cause__!r}; {hint}")
+
+    assert status == testing.ActiveStatus() or option in status.message
+
+
+def test_leadership_is_not_asked_in_init(ctx: testing.Context, deployed: testing.State):
     """By the time that the charm writes, the answer would be old."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ops.Unit, "is_leader", lambda unit: pytest.fail(f"in __init__: {HINT}"))
-        with ctx(ctx.on.update_status(), published):
+        with ctx(ctx.on.update_status(), deployed):
             patch.undo()
 
 
@@ -124,14 +145,14 @@ def test_leadership_is_not_asked_in_init(ctx: testing.Context, published: testin
 def test_nothing_secret_is_shown(
     ctx: testing.Context,
     system: fakes.System,
-    published: testing.State,
+    deployed: testing.State,
     caplog: pytest.LogCaptureFixture,
     kind: str,
     role: str,
 ):
     """Many may see databags, statuses, logs, results and arguments, and not the secret."""
     caplog.set_level(logging.DEBUG)
-    state = events.seen_by(kind, seen_by(role, published))
+    state = events.seen_by(kind, seen_by(role, deployed))
     for event in events.variants(ctx, kind, state):
         after = run(ctx, event, state)
 
@@ -142,7 +163,7 @@ def test_nothing_secret_is_shown(
             for value in (content or {}).values()
             if len(value) >= 12  # Not a user name.
         }
-        assert values
+        assert values or not state.secrets
         shown = {
             "a databag": [(r.local_app_data, r.local_unit_data) for r in after.relations],
             "a status": [after.unit_status, after.app_status, after.workload_version],
@@ -151,7 +172,8 @@ def test_nothing_secret_is_shown(
             "the system": system.shown(after),
         }
         for what, content in shown.items():
-            assert not [value for value in values if value in str(content)], f"in {what}"
+            found = [value for value in values if value in str(content)]
+            assert not found, f"{kind} shows what is secret in {what}"
         for path in system.root.rglob("*"):
             if path.is_file() and any(value in path.read_text() for value in values):
                 assert path.stat().st_mode & 0o077 == 0, f"others may read {path.name}"

@@ -29,7 +29,8 @@ def test_the_first_leader_publishes_itself_and_a_secret(
     assert (secret.owner, secret.label) == ("app", "credentials")
     assert secret.rotate == ops.SecretRotate.MONTHLY
     bare_id = secret.id.removeprefix("secret:")
-    assert states.peers(state).local_app_data == {"leader": ME, "credentials-id": bare_id}
+    published = states.peers(state).local_app_data
+    assert published == {**published, "leader": ME, "credentials-id": bare_id}
     assert system.settings is not None
     assert system.settings["leader"] == ME
     assert system.settings["leader_address"] == MY_ADDRESS
@@ -45,6 +46,7 @@ def test_the_workload_follows_the_leader(
     expected = (ME, MY_ADDRESS) if leader else (OTHER, OTHER_ADDRESS)
     assert system.settings is not None
     assert (system.settings["leader"], system.settings["leader_address"]) == expected
+    assert system.settings.get("leads", leader) is leader  # If its file says so.
     assert system.settings["unit"] == ME
     assert system.settings["planned_units"] == 3
 
@@ -116,23 +118,16 @@ def test_of_two_peer_relations_the_newer_counts(
 
 @pytest.mark.parametrize("leader", [True, False])
 @pytest.mark.parametrize("event", ["install", "start", "stop", "upgrade_charm"])
-def test_a_databag_that_juju_refuses_is_no_error(
-    ctx: testing.Context,
-    deployed: testing.State,
-    monkeypatch: pytest.MonkeyPatch,
-    event: str,
-    leader: bool,
+def test_a_relation_that_juju_refuses_is_left_alone(
+    ctx: testing.Context, deployed: testing.State, event: str, leader: bool
 ):
-    """See https://github.com/canonical/operator/issues/1452 and 2709"""
-
-    def refuse(*args: object, **kwargs: object):
-        raise ops.ModelError("ERROR permission denied")
-
-    state = dataclasses.replace(deployed, leader=leader)
-    monkeypatch.setattr(ops.RelationDataContent, "__iter__", refuse)
+    """ops shows no data then: https://github.com/canonical/operator/issues/1452 and 2709"""
+    refused = states.with_peers(deployed, local_unit_data={}, local_app_data={})
+    state = dataclasses.replace(refused, leader=leader)
 
     after = ctx.run(getattr(ctx.on, event)(), state)
 
+    assert states.peers(after).local_app_data == {}
     assert after.app_status == testing.UnknownStatus()
     assert after.secrets == state.secrets
 
@@ -145,10 +140,30 @@ def test_another_error_of_juju_fails_the_hook(
     def fail(*args: object, **kwargs: object):
         raise ops.ModelError("ERROR connection is shut down")
 
-    monkeypatch.setattr(ops.RelationDataContent, "__iter__", fail)
+    monkeypatch.setattr(ops.RelationDataContent, "__getitem__", fail)
 
     with pytest.raises(testing.errors.UncaughtCharmError):
         ctx.run(ctx.on.update_status(), deployed)
+<% if cookiecutter.substrate == "machine" %>
+
+
+def test_a_leader_that_is_listed_and_gone_is_waited_for(
+    ctx: testing.Context, deployed: testing.State, monkeypatch: pytest.MonkeyPatch
+):
+    """See https://github.com/juju/juju/issues/23326"""
+    get = ops.RelationDataContent.__getitem__
+
+    def fail(databag: ops.RelationDataContent, key: str) -> str:
+        if key == "ingress-address":
+            raise ops.ModelError("ERROR relation unit not found")
+        return get(databag, key)
+
+    monkeypatch.setattr(ops.RelationDataContent, "__getitem__", fail)
+
+    state = ctx.run(ctx.on.update_status(), deployed)
+
+    assert state.unit_status == testing.WaitingStatus("waiting for the leader's address")
+<% endif %>
 
 
 def leaving(ctx: testing.Context, state: testing.State) -> dict[str, object]:

@@ -19,6 +19,10 @@ from ops import testing
 import leadership
 
 FIRST = json.loads(pathlib.Path(__file__).with_name("first_release.json").read_text())
+HINT = (
+    "what is new comes from the leader: add a key to leadership.CREDENTIALS, and let "
+    "Leadership.missing say what the unit waits for"
+)
 
 
 @pytest.fixture
@@ -34,14 +38,18 @@ def upgraded(fresh: testing.State) -> testing.State:
 @pytest.mark.parametrize("leader", [True, False])
 @pytest.mark.parametrize("kind", events.OBSERVED)
 def test_every_event_copes_with_the_first_release(
-    ctx: testing.Context, upgraded: testing.State, kind: str, leader: bool
+    ctx: testing.Context, system: fakes.System, upgraded: testing.State, kind: str, leader: bool
 ):
     state = events.seen_by(kind, dataclasses.replace(upgraded, leader=leader))
     for event in events.variants(ctx, kind, state):
         try:
-            ctx.run(event, state)
+            after = ctx.run(event, state)
         except testing.ActionFailed:
             assert not leader
+        except testing.errors.UncaughtCharmError as e:
+            pytest.fail(f"{kind} fails on what the first release wrote: {e.__cause__!r}; {HINT}")
+        else:
+            assert after.unit_status != testing.ActiveStatus() or system.settings, HINT
 
 
 def test_the_leader_completes_what_the_first_release_wrote(

@@ -1,24 +1,21 @@
 """A pytest plugin for the generated integration tests, which run unedited.
 
-It shortens how long they wait, if JUJU_SIMULATION_TIMEOUT says so, and it gives pytest-operator a
-controller and a model that play python-libjuju's part: the handful of methods that the tests and
-``ops_test`` call, on top of the simulated juju command. All else of ``ops_test`` is real.
+It sets the constants of their helpers that JUJU_SIMULATION_CONSTANTS names, such as how long they
+wait, and it gives pytest-operator a controller and a model that play python-libjuju's part: the
+handful of methods that the tests and ``ops_test`` call, on top of the simulated juju command. All
+else of ``ops_test`` is real.
 """
 
-import asyncio
 import json
 import os
 import subprocess
 import sys
-import time
 import types
 
 try:
     from pytest_operator import plugin as pytest_operator  # pyright: ignore
 except ImportError:  # The tests are for jubilant, which calls nothing but the juju command.
     pytest_operator = None
-
-IDLE = 15.0  # Seconds; python-libjuju's default.
 
 
 def pytest_configure():
@@ -29,9 +26,9 @@ def pytest_configure():
 
 
 def pytest_collection_finish():
-    """Shorten how long the tests wait."""
-    if timeout := os.environ.get("JUJU_SIMULATION_TIMEOUT"):
-        sys.modules["helpers"].TIMEOUT = float(timeout)  # type: ignore[attr-defined]
+    """Set constants of the tests' helpers."""
+    constants = json.loads(os.environ.get("JUJU_SIMULATION_CONSTANTS", "{}"))
+    vars(sys.modules["helpers"]).update(constants)
 
 
 def juju(*args: str) -> str:
@@ -79,8 +76,9 @@ class Controller:
 
 
 class Model:
-    """python-libjuju's Model; what it knows of the model is always fresh."""
+    """python-libjuju's Model."""
 
+    applications = {}  # They go with the model.
     machines = {}
     info = types.SimpleNamespace(name="simulated")
 
@@ -95,69 +93,3 @@ class Model:
         """Deploy a charm."""
         args = [f"--resource={name}={image}" for name, image in (resources or {}).items()]
         juju("deploy", str(charm), application_name, f"--num-units={num_units}", *args)
-
-    @property
-    def applications(self):
-        """Applications by name."""
-        return {
-            name: Application(status)
-            for name, status in json.loads(juju("status", "--format=json"))["applications"].items()
-        }
-
-    @property
-    def units(self):
-        """Units by name."""
-        return {unit.name: unit for app in self.applications.values() for unit in app.units}
-
-    async def block_until(self, condition, timeout):
-        """Wait until a condition holds."""
-        deadline = time.monotonic() + timeout
-        while not condition():
-            if time.monotonic() > deadline:
-                raise asyncio.TimeoutError
-            await asyncio.sleep(0.5)
-
-    async def wait_for_idle(self, apps, status, timeout, wait_for_exact_units=None):
-        """Wait until all units have a status and no hook to run, for a while."""
-        (app,) = apps
-        deadline = time.monotonic() + timeout
-        idle_since = None
-        while True:
-            units = self.applications[app].units
-            states = {(unit.workload_status, unit.agent_status) for unit in units}
-            if any(workload == "error" for workload, _ in states):
-                raise RuntimeError(f"a unit of {app} is in error")
-            number = wait_for_exact_units or len(units)
-            if states == {(status, "idle")} and len(units) == number:
-                idle_since = idle_since or time.monotonic()
-                if time.monotonic() - idle_since >= IDLE:
-                    return
-            else:
-                idle_since = None
-            if time.monotonic() > deadline:
-                raise asyncio.TimeoutError
-            await asyncio.sleep(0.5)
-
-
-class Application:
-    """python-libjuju's Application."""
-
-    def __init__(self, status):
-        self.units = [Unit(name, unit) for name, unit in status["units"].items()]
-
-    async def destroy(self):
-        """Leave the application to the destruction of its model, which follows."""
-
-    async def destroy_units(self, *names):
-        """Remove units."""
-        for name in names:
-            juju("remove-unit", "--no-prompt", name)
-
-
-class Unit:
-    """python-libjuju's Unit."""
-
-    def __init__(self, name, status):
-        self.name = name
-        self.workload_status = status["workload-status"]["current"]
-        self.agent_status = status["juju-status"]["current"]
