@@ -11,7 +11,7 @@ import fakes
 import yaml
 from ops import testing
 
-from charm import << cookiecutter.__class_name >>
+from charm import << cookiecutter.__class_name >> as Charm
 
 # Scenario would read the whole file for each context; what Juju doesn't need takes most of it.
 CHARMCRAFT = {
@@ -26,7 +26,7 @@ APP = CHARMCRAFT["name"]
 
 def context(unit: int, app: str = APP) -> testing.Context:
     """Make the context of one unit of an application of this charm."""
-    return testing.Context(<< cookiecutter.__class_name >>, CHARMCRAFT, app_name=app, unit_id=unit)
+    return testing.Context(Charm, CHARMCRAFT, app_name=app, unit_id=unit)
 
 
 def address(unit: int) -> dict[str, str]:
