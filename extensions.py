@@ -1,4 +1,4 @@
-"""Check each answer, execute none, quote them for YAML, and say what comes next.
+"""Check each answer, execute none, and quote them for YAML.
 
 cookiecutter loads this Jinja extension because cookiecutter.json names it in `_extensions`.
 cookiecutter.json calls a filter below after each question. Another filter checks all answers
@@ -13,7 +13,6 @@ import json
 import os
 import pathlib
 import re
-import shlex
 import shutil
 import signal
 import sys
@@ -196,7 +195,7 @@ def folder_problem(answers: Mapping[str, Any]) -> str | None:
 
 @contextlib.contextmanager
 def clean_bake(folder: pathlib.Path, *, keep: bool) -> Iterator[None]:
-    """Remove a charm that is cut short; print the next steps at a terminal if it isn't.
+    """Remove a charm whose bake is cut short.
 
     Args:
         folder: The charm's folder, which may not exist yet.
@@ -216,36 +215,6 @@ def clean_bake(folder: pathlib.Path, *, keep: bool) -> Iterator[None]:
     finally:
         for number in endings:
             signal.signal(number, signal.SIG_DFL)
-    if sys.stdout.isatty():
-        click.echo(printable(next_steps(folder)))
-
-
-def next_steps(folder: pathlib.Path) -> str:
-    """Return what to type after a bake, with the tools that this machine has."""
-    hints = [
-        f"Hint: the names of charms usually go without {affix!r}."
-        for affix in ("charm", "operator")
-        if affix in folder.name.split("-")
-    ]
-    if shutil.which("uvx"):
-        install, uv, tox = [], "uv", "uvx tox"
-    elif shutil.which("pipx"):
-        install, uv, tox = [], "pipx run uv", "pipx run tox"
-    else:
-        install = ["python3 -m venv .venv && .venv/bin/pip install --quiet tox uv"]
-        uv, tox = ".venv/bin/uv", ".venv/bin/tox"
-    commands = [
-        f"cd {shlex.quote(os.path.relpath(folder))}",
-        "git init -b main",
-        *install,
-        f"{uv} lock",
-        "git add --all && git commit -m 'Bake the charm'",
-        tox,
-    ]
-    steps = "\n".join(f"  {command}" for command in commands)
-    return "\n".join(
-        [*hints, f"Next:\n{steps}", "Then replace the placeholder in src/workload.py."]
-    )
 
 
 def failure(problem: str) -> exceptions.FailedHookException:

@@ -18,6 +18,7 @@ CHARM = "<<cookiecutter.charm_name>>"
 FILES = (
     ".ci/run",
     "README.md",
+    "docs/recipes.md",
     "pyproject.toml",
     "tox.ini",
     f"{CHARM}/pyproject.toml",

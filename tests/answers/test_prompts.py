@@ -144,11 +144,11 @@ def at_terminal(tmp_path: pathlib.Path) -> Callable[..., str]:
     ("name", "affixes"),
     [("my-charm", ["charm"]), ("kafka-operator", ["operator"]), ("kafka", [])],
 )
-def test_an_affix_gets_a_hint(at_terminal, name: str, affixes: list[str]):
+def test_an_affix_gets_a_hint(at_terminal, tmp_path: pathlib.Path, name: str, affixes: list[str]):
     shown = at_terminal(name)
 
     assert re.findall(r"Hint: .* without '(\w+)'", shown) == affixes
-    assert f"cd 'a folder/{name}'" in NEXT.findall(shown)
+    assert f"cd '{tmp_path}/a folder/{name}'" in NEXT.findall(shown)
 
 
 def tools(folder: pathlib.Path, *names: str) -> str:
@@ -175,7 +175,7 @@ def test_the_next_steps_name_the_tools_that_are_there(
 ):
     shown = NEXT.findall(at_terminal("kafka", PATH=tools(tmp_path / "bin", *available)))
 
-    assert shown[:2] == ["cd 'a folder/kafka'", "git init -b main"]
+    assert shown[:2] == [f"cd '{tmp_path}/a folder/kafka'", "git init -b main"]
     assert [step for step in shown if step in steps] == steps
     assert any(step.startswith("python3 -m venv") for step in shown) == (not available)
 

@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 # What to write in place of some parts of a module; the first says where the mistake is.
 Edit = list[tuple[ast.AST, str]]
-SIMPLE = (ast.Assign, ast.AugAssign, ast.Expr)
 OPPOSITES: dict[type[ast.cmpop], tuple[str, ...]] = {
     ast.Eq: ("!=",),
     ast.NotEq: ("==",),
@@ -52,7 +51,7 @@ class Module:
     def all(self, *kinds: type[ast.AST]) -> Iterator:
         """Return all parts of these kinds, in the order in which they are written."""
         found = (node for node in ast.walk(self.tree) if isinstance(node, kinds))
-        return iter(sorted(found, key=lambda node: (node.lineno, node.col_offset)))
+        return iter(sorted(found, key=place))
 
     def calls(self, *names: str) -> Iterator[ast.Call]:
         """Return the calls of functions and methods of these names, or all."""
@@ -78,7 +77,7 @@ class Module:
     def edited(self, edit: Edit) -> str:
         """Return the source with some parts replaced."""
         text = self.source.encode()
-        for node, new in sorted(edit, key=lambda each: each[0].lineno, reverse=True):  # type: ignore
+        for node, new in sorted(edit, key=lambda each: place(each[0]), reverse=True):
             start = self._starts[node.lineno - 1] + node.col_offset  # type: ignore
             end = self._starts[node.end_lineno - 1] + node.end_col_offset  # type: ignore
             text = text[:start] + new.encode() + text[end:]
@@ -110,6 +109,11 @@ def make(kind: str, sources: dict[str, str]) -> list[Mutant]:
     return mutants
 
 
+def place(node: ast.AST) -> tuple[int, int]:
+    """Return where a part is."""
+    return node.lineno, node.col_offset  # type: ignore[attr-defined]
+
+
 def name(node: ast.AST) -> str:
     """Return the last part of a dotted name."""
     return getattr(node, "attr", getattr(node, "id", ""))
@@ -118,6 +122,23 @@ def name(node: ast.AST) -> str:
 def names(node: ast.AST) -> set[str]:
     """Return all names that a part reads, writes or calls."""
     return {name(each) for each in ast.walk(node)} - {""}
+
+
+def context(node: ast.AST) -> ast.AST | None:
+    """Return how a name is used."""
+    return getattr(node, "ctx", None)
+
+
+def is_text(statement: ast.stmt) -> bool:
+    """Whether a statement is a docstring."""
+    return isinstance(getattr(statement, "value", None), ast.Constant)
+
+
+def is_call(statement: ast.stmt) -> bool:
+    """Whether a statement calls something, and not to write to the log."""
+    value = getattr(statement, "value", None)
+    calls = isinstance(statement, ast.Expr) and isinstance(value, ast.Call)
+    return calls and "logger" not in names(statement)
 
 
 def before(module: Module, node: ast.stmt, statement: str) -> tuple[ast.AST, str]:
@@ -150,14 +171,9 @@ def stale_guards(module: Module) -> Iterator[Edit]:
         published = "self._published" if own else "self.leadership._published"
         yield [(call, f'({published}.get("leader") == {unit}.name)')]
         cls = module.owner(call, ast.ClassDef)
-        (init,) = (each for each in getattr(cls, "body", []) if name_of(each) == "__init__")
+        (init,) = (f for f in getattr(cls, "body", []) if getattr(f, "name", "") == "__init__")
         early = f"self._early = {module.text(call)}"
         yield [(call, "self._early"), after(module, init.body[-1], early)]
-
-
-def name_of(statement: ast.stmt) -> str:
-    """Return the name of a function or class."""
-    return getattr(statement, "name", "")
 
 
 @kind
@@ -211,13 +227,13 @@ def arguments(module: Module) -> Iterator[Edit]:
 def statements(module: Module) -> Iterator[Edit]:
     """Leave out what a statement does."""
     for statement in itertools.chain.from_iterable(module.blocks()):
-        is_call = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call)
-        targets = getattr(statement, "targets", [])
-        if (is_call and "logger" not in names(statement)) or isinstance(statement, ast.Raise):
-            yield [(statement, "pass")]
-        elif isinstance(statement, ast.Return) and statement.value is None:
-            yield [(statement, "pass")]
-        elif targets and isinstance(targets[0], (ast.Attribute, ast.Subscript)):
+        target = getattr(statement, "targets", [None])[0]
+        if (
+            is_call(statement)
+            or isinstance(statement, ast.Raise)
+            or (isinstance(statement, ast.Return) and statement.value is None)
+            or isinstance(target, (ast.Attribute, ast.Subscript))
+        ):
             yield [(statement, "pass")]
 
 
@@ -226,14 +242,10 @@ def order(module: Module) -> Iterator[Edit]:
     """Do two things the other way round."""
     for block in module.blocks():
         for first, second in itertools.pairwise(block):
-            if "logger" in names(first) | names(second) or isinstance(first, ast.Return):
-                continue
-            written = {
-                name(n) for n in ast.walk(first) if isinstance(getattr(n, "ctx", None), ast.Store)
-            }
-            is_string = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
-            leaves = any(isinstance(n, (ast.Return, ast.Raise)) for n in ast.walk(second))
-            if not is_string and not leaves and not written & names(second):
+            stored = {name(n) for n in ast.walk(first) if isinstance(context(n), ast.Store)}
+            ends = any(isinstance(n, (ast.Return, ast.Raise)) for n in ast.walk(second))
+            logs = "logger" in names(first) | names(second)
+            if not (stored & names(second) or ends or is_text(first) or logs):
                 yield [(first, module.text(second)), (second, module.text(first))]
 
 
@@ -241,63 +253,58 @@ def order(module: Module) -> Iterator[Edit]:
 def swallowed_errors(module: Module) -> Iterator[Edit]:
     """Go on though something failed, or expect another error."""
     for statement in itertools.chain.from_iterable(module.blocks()):
-        is_call = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call)
-        if is_call and names(statement).isdisjoint({"logger", "event", "framework"}):
+        if is_call(statement) and "event" not in names(statement):
             indent = " " * statement.col_offset
             lines = ("try:", f"    {module.text(statement)}", "except Exception:", "    pass")
             yield [(statement, f"\n{indent}".join(lines))]
-    for handler in module.all(ast.ExceptHandler):
-        if handler.type and name(handler.type) != "Exception":
-            yield [(handler.type, "Exception")]
-            yield [(handler.type, "ZeroDivisionError")]
-    for call in module.calls("suppress"):
-        yield [(call.args[0], "Exception")]
-        yield [(call.args[0], "ZeroDivisionError")]
+    handled = [handler.type for handler in module.all(ast.ExceptHandler)]
+    for node in [*handled, *(call.args[0] for call in module.calls("suppress"))]:
+        yield [(node, "Exception")]
+        yield [(node, "ZeroDivisionError")]
+
+
+def credentials(module: Module) -> str:
+    """Return what the module calls the credentials."""
+    functions = {function.name for function in module.all(ast.FunctionDef)}
+    return "self.credentials" if "credentials" in functions else "self.leadership.credentials"
 
 
 @kind
-def leaks(module: Module) -> Iterator[Edit]:
-    """Show the password: in a log, a result, a message, a status, a databag or a file."""
-    functions = {function.name: function for function in module.all(ast.FunctionDef)}
-    own = "credentials" in functions
-    credentials = "self.credentials" if own else "self.leadership.credentials"
-    for function in functions.values():
-        body = [
-            s for s in function.body if not isinstance(getattr(s, "value", None), ast.Constant)
-        ]
-        settings = [a.arg for a in function.args.args if name(a.annotation or a) == "Settings"]
-        if "leadership" in names(module.tree) or (own and not function.decorator_list):
-            if function.name not in (
-                "__init__",
-                "__post_init__",
-                "_find_secret",
-                "_read",
-                "_bare_id",
-            ):
-                yield [before(module, body[0], f'logger.info("%s", {credentials})')]
-        for argument in settings:
-            yield [before(module, body[0], f'logger.info("%s", vars({argument}))')]
+def logged_secrets(module: Module) -> Iterator[Edit]:
+    """Log the credentials, at the start of a function or where it gets them."""
+    knows = {"credentials", "leadership"} & names(module.tree)
+    for function in module.all(ast.FunctionDef):
+        body = [each for each in function.body if not is_text(each)]
+        # Properties are what the credentials are made from, as is what makes no use of the unit.
+        used = {each if each in ("_unit", "_app") else each[-5:] for each in names(function)}
+        is_plain = not function.decorator_list and function.name != "__init__"
+        if knows and is_plain and used & {"_unit", "_app", "Event"}:
+            yield [before(module, body[0], f'logger.info("%s", {credentials(module)})')]
+        for argument in function.args.args:
+            if argument.annotation and name(argument.annotation) == "Settings":
+                yield [before(module, body[0], f'logger.info("%s", vars({argument.arg}))')]
         for statement in ast.walk(function):
             target = getattr(statement, "targets", [None])[0]
-            if isinstance(statement, ast.Assign) and isinstance(target, ast.Name):
-                if SECRET & names(statement.value):
-                    yield [after(module, statement, f'logger.info("%s", {target.id})')]
-    for call in module.calls("set_results", "fail"):
-        argument = call.args[0]
-        text = module.text(argument)
-        secret = f"str({credentials})"
-        new = f"{text} + {secret}" if name(call.func) == "fail" else f'{text} | {{"x": {secret}}}'
-        yield [(argument, new)]
+            if isinstance(target, ast.Name) and SECRET & names(statement):
+                yield [after(module, statement, f'logger.info("%s", {target.id})')]  # type: ignore
+
+
+@kind
+def shown_secrets(module: Module) -> Iterator[Edit]:
+    """Show the credentials in a result, a message, a status, a databag, a file or a command."""
+    secret = f"str({credentials(module)})"
+    for call in module.calls("set_results", "update"):
+        yield [(call.args[0], f'{module.text(call.args[0])} | {{"x": {secret}}}')]
+    for call in module.calls("fail"):
+        yield [(call.args[0], f"{module.text(call.args[0])} + {secret}")]
     for call in module.calls("ActiveStatus", "WaitingStatus", "MaintenanceStatus"):
         text = module.text(call.args[0]) if call.args else '""'
-        yield [(call, f"{module.text(call.func)}({text} + str({credentials}))")]
-    for call in module.calls("update"):
-        yield [(call.args[0], f'{module.text(call.args[0])} | {{"x": str({credentials})}}')]
+        yield [(call, f"{module.text(call.func)}({text} + {secret})")]
     for call in module.calls("_write"):
         statement = module.parents[call]
         path, text = map(module.text, call.args)
-        copy = f'{path}.with_name("copy").write_text({text})'
         if isinstance(statement, ast.Expr):
+            copy = f'{path}.with_name("copy").write_text({text})'
             yield [after(module, statement, copy)]
             yield [after(module, statement, f"self.run([*VERSION_COMMAND, {text}])")]
 

@@ -35,7 +35,7 @@ EDITED_LINES = {
     RELATION: (12, 0),
     ACTION: (13, 0),
     "redis": (79, 9),
-    "nginx": (36, 3),
+    "nginx": (34, 3),
     "no-secret": (21, 11),
 }
 RECIPES = (OPTION, KEY, VALUE, RELATION, ACTION)

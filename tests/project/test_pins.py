@@ -116,7 +116,7 @@ def test_lifting_changes_a_package_in_every_file_and_keeps_what_is_held(template
     charm = (template / pins.CHARM / "pyproject.toml").read_text()
     assert all(pin in charm for pin in pins.HELD)
     assert "tox>=99.1,<100" in (template / ".ci" / "run").read_text()
-    assert any("ops[testing]>=99.1.0,<100" in change for change in changes)
+    assert any("ops[testing]>=99.1,<100" in change for change in changes)
 
 
 def test_lifting_to_what_the_bounds_let_in_changes_nothing(template):

@@ -8,7 +8,7 @@ import jinja2
 
 from tests.support import baking, matrix
 
-SOURCE = pathlib.Path(__file__).parent / "workload.py.jinja"
+FOLDER = pathlib.Path(__file__).parent / "charm"
 MARK = "    # Common to all workloads:\n"
 Edits = dict[str, list[tuple[str, str]]]
 # By file, what replaces what. Each text is in the file once.
@@ -85,17 +85,20 @@ def put_redis_in(project: pathlib.Path, variant: matrix.Variant) -> None:
             assert text.count(old) == 1, (name, old)
             text = text.replace(old, new)
         file.write_text(text)
+    answers = {**variant, "charm_name": baking.CHARM_NAME, "author": "A", "copyright_year": "2026"}
     workload = project / "src" / "workload.py"
+    common = workload.read_text().partition(MARK)[2]
+    workload.write_text(render("workload.py", answers) + MARK + common)
+    test = project / "tests" / "unit" / "test_redis.py"
+    test.write_text(render("test_redis.py", answers))
+
+
+def render(name: str, answers: dict[str, str]) -> str:
+    """Render a file of the charm, which has the same conditions as the template."""
+    options = matrix.CONTEXT["_jinja2_env_vars"]
+    assert isinstance(options, dict)
     environment = jinja2.Environment(
-        **matrix.CONTEXT["_jinja2_env_vars"],  # type: ignore[arg-type]
-        keep_trailing_newline=True,
-        undefined=jinja2.StrictUndefined,
+        **options, keep_trailing_newline=True, undefined=jinja2.StrictUndefined
     )
-    template = environment.from_string(SOURCE.read_text())
-    text = workload.read_text()
-    answers = {**variant, "charm_name": baking.CHARM_NAME}
-    workload.write_text(
-        text[: text.index('"""')]
-        + template.render(cookiecutter=answers)
-        + text[text.index(MARK) :]
-    )
+    template = environment.from_string((FOLDER / f"{name}.jinja").read_text())
+    return template.render(cookiecutter=answers)

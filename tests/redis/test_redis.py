@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 import shutil
+import sys
 from collections.abc import Callable
 
 import pytest
 
 from tests.redis import cluster, example
 from tests.simulation import controller, hosts, model
-from tests.support import baking, matrix, packing, skips
+from tests.support import baking, command, matrix, packing, pythons, skips
 
 VARIANTS = pytest.mark.parametrize(
     "variant",
@@ -29,6 +31,21 @@ def charm(variant: matrix.Variant, tmp_path: pathlib.Path) -> pathlib.Path:
     project = baking.bake(variant, tmp_path / "baked")
     example.put_redis_in(project, variant)
     return project
+
+
+@VARIANTS
+def test_its_own_unit_tests_pass(variant: matrix.Variant, charm: pathlib.Path):
+    """All of its code is covered; of the generated tests, fakes.py alone has to follow."""
+    environment = {key: value for key, value in os.environ.items() if key[:3] != "TOX"}
+    if python := pythons.find(matrix.PYTHONS[variant["base"]]):
+        environment["PATH"] = f"{python.parent}{os.pathsep}{environment['PATH']}"
+    tox = (sys.executable, "-m", "tox", "-e", "unit")
+
+    checked = command.run(sys.executable, "-m", "ruff", "check", cwd=charm)
+    tested = command.run(*tox, cwd=charm, env=environment)
+
+    assert checked.returncode == 0, checked.stdout
+    assert tested.returncode == 0, tested.stdout
 
 
 @VARIANTS

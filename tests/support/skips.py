@@ -9,5 +9,5 @@ EXPLAINED = (NO_TERRAFORM, NO_PROVIDER)
 
 # CI carries these, so a test that misses one fails there.
 NO_ACTIONLINT = "no actionlint: neither on PATH nor in Go's bin folder, where .ci/tools puts it"
-NO_REDIS = "no redis-server: the system package of that name, which .ci/run installs, has it"
+NO_REDIS = "no redis-server: the system package of that name, which .ci/tools installs, has it"
 NO_PYTHON_FOR_JUDGES = "no Python 3.12 or newer, which charmlint and the listing review need"

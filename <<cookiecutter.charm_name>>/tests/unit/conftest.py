@@ -17,7 +17,7 @@ from ops import testing
 STARTS = ("os.exec", "os.fork", "os.posix_spawn", "os.spawn", "os.system", "subprocess.Popen")
 WRITES = ("os.chmod", "os.chown", "os.link", "os.mkdir", "os.remove", "os.rename", "os.rmdir")
 WRITES += ("os.symlink", "os.truncate", "shutil.rmtree")
-_folder: str | None = None  # Where tests may write; None between them.
+_folder: str | None = None  # Where tests may write; None before the first and after the last.
 
 
 def _refuse(event: str, args: tuple[Any, ...]) -> None:
@@ -26,9 +26,9 @@ def _refuse(event: str, args: tuple[Any, ...]) -> None:
         return
     problem = ""
     if event in STARTS:
-        problem = f"start {args[1] if event == 'subprocess.Popen' else args[0]}"
-    elif event == "socket.connect":
-        problem = f"connect to {args[1]}"
+        problem = f"start {args[1] if event == 'subprocess.Popen' else [*args, 'a process'][0]}"
+    elif event in ("socket.connect", "socket.getaddrinfo"):
+        problem = f"connect to {args[1] if event == 'socket.connect' else args[0]}"
     elif event in WRITES or event == "open" and args[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
         # Relative to a descriptor, the path is of a folder that was checked before.
         is_relative = isinstance(args[0], int) or event in WRITES and (args[-1] or -1) != -1
@@ -42,15 +42,14 @@ def _refuse(event: str, args: tuple[Any, ...]) -> None:
 sys.addaudithook(_refuse)
 
 
-@pytest.fixture(autouse=True)
-def _machine_is_safe(
-    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[None]:
-    """Let a test write into pytest's own folder alone, and start and reach nothing."""
+@pytest.fixture(scope="session", autouse=True)
+def _machine_is_safe(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Let tests and fixtures write into pytest's own folder alone, and start and reach nothing."""
     global _folder
-    _folder = str(tmp_path_factory.getbasetemp())
-    monkeypatch.setattr(tempfile, "tempdir", _folder)  # Scenario writes there.
-    yield
+    _folder = os.path.join(tmp_path_factory.getbasetemp(), "")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tempfile, "tempdir", _folder)  # Scenario writes there.
+        yield
     _folder = None
 
 

@@ -78,9 +78,15 @@ def _variants(on: Any, kind: str, state: testing.State) -> Iterator[Any]:
         for secret in state.secrets:
             if secret.owner in owners:
                 yield getattr(on, kind)(secret, **revision)
+<% if cookiecutter.substrate == "machine" %>
+    elif match := re.fullmatch(r"(\w+)_(relation|storage)_(\w+)", kind):
+        name, what, event = match.groups()
+        for thing in getattr(state, f"{what}s"):
+<% else %>
     elif match := re.fullmatch(r"(\w+)_(relation|pebble|storage)_(\w+)", kind):
         name, what, event = match.groups()
         for thing in getattr(state, {"pebble": "containers"}.get(what, f"{what}s")):
+<% endif %>
             if getattr(thing, "endpoint", getattr(thing, "name", "")).replace("-", "_") == name:
                 for details in _details(event, thing):
                     yield getattr(on, f"{what}_{event}")(thing, **details)

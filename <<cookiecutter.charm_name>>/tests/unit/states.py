@@ -26,7 +26,8 @@ APP = CHARMCRAFT["name"]
 
 def context(unit: int, app: str = APP) -> testing.Context:
     """Make the context of one unit of an application of this charm."""
-    return testing.Context(<< cookiecutter.__class_name >>, CHARMCRAFT, app_name=app, unit_id=unit)
+    charm = << cookiecutter.__class_name >>
+    return testing.Context(charm, CHARMCRAFT, app_name=app, unit_id=unit)
 
 
 def address(unit: int) -> dict[str, str]:
