@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.simulation import hosts, place
-from tests.support import matrix
+from tests.support import matrix, skips
 
 UID = 584792
 METADATA = {"charm-user": "non-root", "containers": {"workload": {"uid": UID, "gid": UID}}}
@@ -39,7 +39,7 @@ with socket.create_server(("localhost", int(os.environ["HTTP_PROBE_PORT"]))) as 
             connection.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: 0\\r\\n\\r\\n")
 """
 PERIOD = 0.2  # Seconds between the kubelet's probes.
-needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason=skips.NOT_ROOT)
 
 
 @pytest.fixture

@@ -62,6 +62,8 @@ def test_its_client_loses_only_what_redis_was_told_to_risk(
         pytest.skip(problem)
     if variant["substrate"] == "kubernetes" and not hosts.find_pebble():
         pytest.skip(hosts.NO_PEBBLE)
+    if variant["substrate"] == "machine" and os.geteuid():
+        pytest.skip(skips.NOT_ROOT)
     packed = packing.pack(charm, tmp_path / "packed" / "project", variant["base"])
     python = packing.python(variant["base"])
     juju = model.Model(baking.CHARM_NAME)

@@ -5,7 +5,8 @@ A test that skips for another reason fails CI, so that CI never tests less than 
 
 NO_TERRAFORM = "neither terraform nor tofu is on PATH; install one to check the module's format"
 NO_PROVIDER = "terraform can't get the juju/juju provider here, so it can't validate the module"
-EXPLAINED = (NO_TERRAFORM, NO_PROVIDER)
+NOT_ROOT = "only root can become another user, as a service or a container does here"
+EXPLAINED = (NO_TERRAFORM, NO_PROVIDER, NOT_ROOT)
 
 # CI carries these, so a test that misses one fails there.
 NO_ACTIONLINT = "no actionlint: neither on PATH nor in Go's bin folder, where .ci/tools puts it"

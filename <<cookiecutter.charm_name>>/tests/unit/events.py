@@ -83,9 +83,17 @@ def _variants(on: Any, kind: str, state: testing.State) -> Iterator[Any]:
         name, what, event = match.groups()
         for thing in getattr(state, f"{what}s"):
 <% else %>
+<% if cookiecutter.substrate == "machine" %>
+    elif match := re.fullmatch(r"(\w+)_(relation|storage)_(\w+)", kind):
+<% else %>
     elif match := re.fullmatch(r"(\w+)_(relation|pebble|storage)_(\w+)", kind):
+<% endif %>
         name, what, event = match.groups()
+<% if cookiecutter.substrate == "machine" %>
+        for thing in getattr(state, f"{what}s"):
+<% else %>
         for thing in getattr(state, {"pebble": "containers"}.get(what, f"{what}s")):
+<% endif %>
 <% endif %>
             if getattr(thing, "endpoint", getattr(thing, "name", "")).replace("-", "_") == name:
                 for details in _details(event, thing):
@@ -97,7 +105,8 @@ def _variants(on: Any, kind: str, state: testing.State) -> Iterator[Any]:
 def _details(event: str, thing: Any) -> list[dict[str, Any]]:
     """Return what else Juju says of an event, for each form that it can have."""
     if event in ("joined", "changed", "departed"):
-        return [{"remote_unit": 1}]
+        others = getattr(thing, "peers_data", None) or getattr(thing, "remote_units_data", {})
+        return [{"remote_unit": min(others, default=99)}]  # Never the unit itself.
     if event.startswith("check_"):
         return [{"info": check} for check in thing.check_infos]
     return [{}]

@@ -92,7 +92,7 @@ class System:
         self.refuses = False  # Whether the workload takes no live change.
 
     @contextlib.contextmanager
-    def patched(self) -> Iterator["System"]:
+    def patched(self) -> Iterator[None]:
         """Let the charm run on this machine."""
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(workload, "systemd", self)
@@ -100,7 +100,7 @@ class System:
             patch.setattr(workload, "USER", getpass.getuser())
             patch.setattr(subprocess, "run", self._run)
             patch.setattr(workload.Workload, "_write", self._stepwise(workload.Workload._write))
-            yield self
+            yield
 
     def daemon_reload(self) -> None:
         self._step()
@@ -136,7 +136,7 @@ class System:
         self.interruptions += service in self.running
         self.running.pop(service, None)
 
-    def _run(self, command: list[str], **options: Any) -> "subprocess.CompletedProcess[str]":
+    def _run(self, command: list[str], **options: Any) -> Any:
         if command[0] not in OUTPUT:
             return RUN(command, **options)  # Which a unit test may not.
         self.commands.append((command, options))
@@ -164,6 +164,7 @@ class System:
             name,
             can_connect=can_connect,
             layers={"workload": workload.LAYER},
+            service_statuses=dict.fromkeys(self.running, ops.pebble.ServiceStatus.ACTIVE),
             check_infos={
                 testing.CheckInfo(name, level=ops.pebble.CheckLevel(check.level))
                 for name, check in workload.LAYER.checks.items()
@@ -176,7 +177,7 @@ class System:
         )
 
     @contextlib.contextmanager
-    def patched(self) -> Iterator["System"]:
+    def patched(self) -> Iterator[None]:
         """Watch what the charm does to the container, and refuse what a real one refuses."""
         with pytest.MonkeyPatch.context() as patch:
             for name in ("make_dir", "push"):
@@ -185,7 +186,7 @@ class System:
                 function = self._stepwise(getattr(self, f"_{name}"))
                 patch.setattr(ops.Container, name, _as_method(function))
             patch.setattr(workload.Workload, "_write", self._stepwise(workload.Workload._write))
-            yield self
+            yield
 
     def _exec(self, container: ops.Container, command: list[str], **options: Any) -> Any:
         if command[0] not in OUTPUT:

@@ -4,6 +4,7 @@
 """What Juju shows to a unit that it has just set up, with all that charmcraft.yaml declares."""
 
 import dataclasses
+import itertools
 import pathlib
 from typing import Any
 
@@ -11,7 +12,7 @@ import fakes
 import yaml
 from ops import testing
 
-from charm import << cookiecutter.__class_name >>
+from charm import << cookiecutter.__class_name >> as Charm
 
 # Scenario would read the whole file for each context; what Juju doesn't need takes most of it.
 CHARMCRAFT = {
@@ -26,8 +27,7 @@ APP = CHARMCRAFT["name"]
 
 def context(unit: int, app: str = APP) -> testing.Context:
     """Make the context of one unit of an application of this charm."""
-    charm = << cookiecutter.__class_name >>
-    return testing.Context(charm, CHARMCRAFT, app_name=app, unit_id=unit)
+    return testing.Context(Charm, CHARMCRAFT, app_name=app, unit_id=unit)
 
 
 def address(unit: int) -> dict[str, str]:
@@ -48,16 +48,18 @@ def fresh(unit: int, system: fakes.System, *, units: int = 3) -> testing.State:
         system: What the unit's workload runs on.
         units: The number of units of the application.
     """
+    ids = itertools.count(1)  # The same on every unit.
     peers = {
         testing.PeerRelation(
             endpoint,
+            id=next(ids),
             local_unit_data=address(unit),
             peers_data={other: address(other) for other in range(units) if other != unit},
         )
         for endpoint in CHARMCRAFT.get("peers", {})
     }
     others = {
-        testing.Relation(endpoint, local_unit_data=address(unit))
+        testing.Relation(endpoint, id=next(ids), local_unit_data=address(unit))
         for role in ("provides", "requires")
         for endpoint in CHARMCRAFT.get(role, {})
     }
