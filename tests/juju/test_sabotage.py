@@ -122,18 +122,20 @@ class Shared:
             start_agent(self.running.hosts[unit.name], unit)
         for _ in range(missing):
             self.running.start(self.running.add_unit())
-        for level in ("info", "debug", "info"):  # What is in order already needs one of them.
-            with juju.changed:
-                juju.configure({"log-level": level})
-                if juju.clock.wait(600, self._is_mended):
-                    return
-        raise AssertionError([(unit.name, unit.status) for unit in juju.units.values()])
+        self._wait_until_quiet()
+        for unit in juju.units.values():
+            # Which makes good what a fault let it miss.
+            succeeded, output = self.running.dispatch(unit, model.Hook("update-status"))
+            assert succeeded, output
+        self._wait_until_quiet()
+        states = {(unit.alive, *unit.status) for unit in juju.units.values()}
+        assert states == {(True, "active", "")}
 
-    def _is_mended(self) -> bool:
+    def _wait_until_quiet(self) -> None:
         juju = self.running.juju
-        return juju.is_quiet() and all(
-            unit.alive and unit.status == ("active", "") for unit in juju.units.values()
-        )
+        with juju.changed:
+            juju.configure({"log-level": "info"})
+            assert juju.clock.wait(600, juju.is_quiet)
 
 
 def shared_by_one_process(substrate: str) -> object:
