@@ -160,19 +160,24 @@ def test_another_error_of_juju_fails_the_hook(
 <% if cookiecutter.substrate == "machine" %>
 
 
+@pytest.mark.parametrize("error", ["relation unit not found", "connection is shut down"])
 def test_a_leader_that_is_listed_and_gone_is_waited_for(
-    ctx: testing.Context, deployed: testing.State, monkeypatch: pytest.MonkeyPatch
+    ctx: testing.Context, deployed: testing.State, monkeypatch: pytest.MonkeyPatch, error: str
 ):
-    """See https://github.com/juju/juju/issues/23326"""
+    """See https://github.com/juju/juju/issues/23326; another error fails the hook."""
     get = ops.RelationDataContent.__getitem__
 
     def fail(databag: ops.RelationDataContent, key: str) -> str:
         if key == "ingress-address":
-            raise ops.ModelError("ERROR relation unit not found")
+            raise ops.ModelError(f"ERROR {error}")
         return get(databag, key)
 
     monkeypatch.setattr(ops.RelationDataContent, "__getitem__", fail)
 
+    if "not found" not in error:
+        with pytest.raises(testing.errors.UncaughtCharmError):
+            ctx.run(ctx.on.update_status(), deployed)
+        return
     state = ctx.run(ctx.on.update_status(), deployed)
 
     assert state.unit_status == testing.WaitingStatus("waiting for the leader's address")
