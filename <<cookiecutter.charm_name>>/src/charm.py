@@ -143,7 +143,7 @@ class << cookiecutter.__class_name >>(ops.CharmBase):
 
         A leader that is leaving sets none, since its status would outlive it.
         """
-        if self.leadership.credentials and not self.leadership.is_leaving:
+        if not self.leadership.is_leaving and self.leadership.credentials:
             event.add_status(ops.ActiveStatus())
 
     def _on_collect_unit_status(self, event: ops.CollectStatusEvent) -> None:

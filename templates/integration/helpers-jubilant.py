@@ -81,10 +81,10 @@ class Deployment:
     def refresh(self, charm: pathlib.Path) -> None:
         """Move on to another revision of the charm and wait until every unit runs it.
 
-        A unit itself says which charm it runs: its agent writes .juju-charm when it unpacks the
-        charm, and runs nothing but the new charm from then on. What juju status says isn't enough
-        on every Juju: the units are active and idle until the refresh reaches them, Juju 4 has no
-        upgrading-from, and the charm's revision is the new one from the start.
+        Only a unit itself says which charm it runs: its agent writes .juju-charm when it unpacks
+        the charm, and from then on runs nothing but the new one. Until the refresh reaches a unit,
+        the unit is active and idle as before. Juju 4 shows no upgrading-from; its charm-rev and
+        show-unit name the new charm at once, and juju-status.since moves without any hook.
         """
         before = self._read_charm_urls()
         with _time_limit():
@@ -188,7 +188,7 @@ class Deployment:
         return secrets[0].uri.unique_identifier, secrets[0].revision
 
     def get_start_times(self) -> dict[str, str]:
-        """Return when each unit's workload was started."""
+        """Return when each unit's workload was started, as the service manager prints it."""
 <% if cookiecutter.substrate == "machine" %>
         properties = "ExecMainStartTimestampMonotonic,MainPID"
         command = f"systemctl show {self.name}-workload --property={properties}"

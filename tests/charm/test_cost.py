@@ -1,4 +1,4 @@
-"""What does leadership cost: events for each failover, hook commands for each event?"""
+"""What does leadership cost: events for a failover, hook commands and restarts for an event?"""
 
 from __future__ import annotations
 
@@ -10,54 +10,51 @@ import pathlib
 import pytest
 from ops import testing
 
-from tests.support import baking, hook_commands, loading, matrix
+from tests.support import baking, hook_commands, loading, parameters
 
-SUBSTRATES = pytest.mark.parametrize("substrate", matrix.CHOICES["substrate"])
+PEERS = {"relation-ids": 1, "relation-list": 1}
+# In install the charm sees no peer relation; one that leaves looks at nothing.
+INSTALL = {"is-leader": 1, "status-set": 1, "relation-ids": 1, "config-get": 1}
+LEAVING = {"is-leader": 1, "status-set": 1}
+ACTION = {"action-get": 2, "action-set": 1}
 
-# What ops runs for any event: it collects the statuses, of which the leader sets one more.
-STATUSES = {"is-leader": 1, "config-get": 1, "status-set": 1}
-PEERS = {"relation-ids": 1, "relation-list": 1, "relation-get": 1}
-# ops fetches a secret before it can refresh it.
-FOLLOWER = {**STATUSES, **PEERS, "secret-get": 2}
-LEADER = {**FOLLOWER, "status-set": 2}
-ACTION = {"action-get": 2}
-# Every other event costs what FOLLOWER and LEADER say.
-FOLLOWERS = {
-    "secret_rotate": {**FOLLOWER, "secret-get": 3},
-    "secret_expired": {**FOLLOWER, "secret-get": 3},
-    "secret_remove": {**STATUSES, **PEERS},
-    "rotate-credentials": {**STATUSES, **PEERS, **ACTION, "secret-get": 2, "action-fail": 1},
-    "show-leadership": {**STATUSES, **PEERS, **ACTION, "secret-get": 1, "action-set": 1},
-    "install": STATUSES,
-    "stop": {**STATUSES, **PEERS},
-    "remove": {**STATUSES, **PEERS},
-}
-LEADERS = {
-    # It peeks, asks for the id to set, sets, and fetches what it has set.
-    "secret_rotate": {**LEADER, "secret-get": 4, "secret-info-get": 1, "secret-set": 1},
-    # Here the secret has a newer revision than the expired one, so there is nothing to set.
-    "secret_expired": {**LEADER, "secret-get": 3, "secret-info-get": 1},
-    "secret_remove": {**FOLLOWERS["secret_remove"], "status-set": 2, "secret-remove": 1},
-    "rotate-credentials": {
-        **LEADER,
-        **ACTION,
-        "secret-get": 4,
-        "secret-info-get": 1,
-        "secret-set": 1,
-        "action-set": 1,
-    },
-    "show-leadership": {**FOLLOWERS["show-leadership"], "status-set": 2},
-    "install": {**FOLLOWERS["install"], "status-set": 2},
-    "stop": {**FOLLOWERS["stop"], "status-set": 2},
-    "remove": {**FOLLOWERS["remove"], "status-set": 2},
-}
+
+def costs(substrate: str, leader: bool) -> dict[str, dict[str, int]]:
+    """Return the hook commands of each event that costs something else than most of them.
+
+    A unit reads its own databag and the application's, and a follower on a machine the leader's
+    for its address. ops fetches a secret before it can refresh it.
+    """
+    usual = {
+        **{"is-leader": 1, "status-set": 2 if leader else 1, "config-get": 1, "goal-state": 1},
+        **PEERS,
+        "relation-get": 3 if substrate == "machine" and not leader else 2,
+        "secret-get": 2,
+        **({"secret-info-get": 1} if leader else {}),
+    }
+    looking = {**usual, "secret-get": 1, "secret-info-get": 0, **ACTION}
+    different = {"install": INSTALL, "stop": LEAVING, "remove": LEAVING}
+    if leader:
+        # It peeks, asks for the ID to set, sets, and fetches what it has set; the workload starts.
+        rotating = {**usual, "secret-get": 5, "secret-info-get": 2, "secret-set": 1}
+        rotating |= {"app-version-set": 1}
+        different |= {
+            "secret_rotate": rotating,
+            "secret_remove": {**usual, "secret-info-get": 2, "secret-remove": 1},
+            "rotate_credentials_action": {**rotating, **ACTION},
+        }
+    else:
+        refused = {**looking, "action-set": 0, "action-fail": 1}
+        different |= {"rotate_credentials_action": refused}
+    return {"usual": usual, "show_leadership_action": looking, **different}
 
 
 @pytest.mark.parametrize("count", [3, 10, 30])
-@SUBSTRATES
-def test_one_failover_causes_one_event_a_unit(
+@parameters.SUBSTRATES
+def test_one_failover_causes_an_event_on_each_unit_and_interrupts_none(
     baker: baking.Baker, tmp_path: pathlib.Path, substrate: str, count: int
 ):
+    """Juju sends peers-relation-changed to the unit that wrote as well."""
     with loading.loaded(baker.bake({"substrate": substrate})) as charm:
         app = charm.application.Application(tmp_path, count)
         app.elect(0)
@@ -66,52 +63,85 @@ def test_one_failover_causes_one_event_a_unit(
         app.elect(1)
         events = app.deliver()
 
-    assert len(events) == count
-    assert collections.Counter(event for _, event in events) == {
-        "leader_elected": 1,
-        "peers_changed": count - 1,
-    }
+        kinds = collections.Counter(event for _, event in events)
+        assert kinds == {"leader_elected": 1, "peers_relation_changed": count}
+        assert [unit.system.interruptions for unit in app.units.values()] == [0] * count
+
+        app.remove(1)
+        kinds = collections.Counter(event for _, event in app.deliver())
+        assert kinds == {"peers_relation_departed": count - 1}
+        assert [unit.system.interruptions for unit in app.units.values()] == [0] * (count - 1)
 
 
-@pytest.mark.parametrize("count", [3, 30])
-@pytest.mark.parametrize("leader", [True, False])
-@SUBSTRATES
+@parameters.SUBSTRATES
+def test_a_rotation_interrupts_each_workload_once(
+    baker: baking.Baker, tmp_path: pathlib.Path, substrate: str
+):
+    with loading.loaded(baker.bake({"substrate": substrate})) as charm:
+        app = charm.application.Application(tmp_path, 10)
+        app.elect(0)
+        app.deliver()
+
+        app.run(0, "secret_rotate")
+        events = app.deliver()
+
+        kinds = collections.Counter(event for _, event in events)
+        assert kinds == {"secret_changed": 9}
+        assert [unit.system.interruptions for unit in app.units.values()] == [1] * 10
+
+
+@pytest.mark.parametrize("count", [3, 300])
+@pytest.mark.parametrize("leader", [True, False], ids=["leader", "follower"])
+@parameters.SUBSTRATES
 def test_the_hook_commands_of_each_event_are_these_however_many_units(
     baker: baking.Baker, tmp_path: pathlib.Path, substrate: str, leader: bool, count: int
 ):
-    """The leader has published itself, and there is a revision to move on to."""
-    special, usual = (LEADERS, LEADER) if leader else (FOLLOWERS, FOLLOWER)
+    """The leader has published itself, and the workload runs with it."""
+    expected = costs(substrate, leader)
     with loading.loaded(baker.bake({"substrate": substrate})) as charm:
-        events = charm.units.RECONCILING + charm.units.OTHERS
-        costs = {event: count_commands(charm, tmp_path, event, leader, count) for event in events}
-
-    assert costs == {event: special.get(event, usual) for event in events}
+        for kind in charm.events.OBSERVED:
+            commands = count_commands(charm, tmp_path / kind, kind, leader, count)
+            assert commands == collections.Counter(expected.get(kind, expected["usual"])), kind
 
 
 def count_commands(
-    charm: loading.Charm, root: pathlib.Path, event: str, leader: bool, number: int
-) -> dict[str, int]:
+    charm: loading.Charm, root: pathlib.Path, kind: str, leader: bool, units: int
+) -> collections.Counter[str]:
     """Count the hook commands of an event, but for juju-log, of which ops itself runs most."""
-    units = charm.units
-    unit = units.Unit(1, root / event)
-    secret = units.make_secret(latest={**units.CONTENT, "password": "second"})
-    databag = {"leader": f"{units.APP}/{1 if leader else 0}", "credentials-id": secret.id}
-    state = unit.state(leader=leader, databag=databag, secret=secret)
-    others = {other: {} for other in range(number) if other != 1}
-    peers = dataclasses.replace(units.get_peers(state), peers_data=others)
-    state = dataclasses.replace(state, relations={peers})
+    app = charm.states.APP
+    ctx, system = charm.states.context(1), charm.fakes.System(root)
+    secret = testing.Secret(
+        {"username": "admin", "password": "first-password"},
+        id="secret:9m4e2mr0ui3e8a215n4g",
+        owner="app",
+        label="credentials",
+        rotate=charm.leadership.SECRET_ROTATION,
+    )
+    state = charm.states.with_peers(
+        charm.states.fresh(1, system, units=units),
+        local_app_data={
+            "leader": f"{app}/{1 if leader else 0}",
+            "credentials-id": "9m4e2mr0ui3e8a215n4g",
+        },
+    )
+    state = dataclasses.replace(state, leader=leader, secrets={secret})
     commands: collections.Counter[str] = collections.Counter()
 
     def count(backend: hook_commands.Backend, command: str) -> None:
         commands[command] += 1
 
-    refused = event == "rotate-credentials" and not leader
-    with (
-        hook_commands.watched(count),
-        pytest.raises(testing.ActionFailed) if refused else contextlib.nullcontext(),
-    ):
-        unit.run(event, state, revision=0)
+    with system.patched():
+        state = charm.events.seen_by(kind, ctx.run(ctx.on.start(), state))
+        executed = len(system.commands)
+        if kind == "secret_remove":
+            event = ctx.on.secret_remove(next(iter(state.secrets)), revision=0)
+        else:
+            event = charm.events.variants(ctx, kind, state)[0]
+        with hook_commands.watched(count), contextlib.suppress(testing.ActionFailed):
+            ctx.run(event, state)
+    if kind not in ("secret_rotate", "rotate_credentials_action") or not leader:
+        assert len(system.commands) == executed  # No command to the workload.
     # ops asks Juju once in 30 seconds, Scenario each time.
     commands["is-leader"] = min(commands["is-leader"], 1)
     del commands["juju-log"]
-    return dict(commands)
+    return commands

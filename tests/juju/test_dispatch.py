@@ -21,7 +21,6 @@ CHARMS = pytest.mark.parametrize(
 # What is asked of Juju and systemd, on the first machine charm.
 ANY = pytest.mark.parametrize("variant", matrix.functional()[:1], ids=matrix.name)
 LEADER, FOLLOWER = f"{baking.CHARM_NAME}/0", f"{baking.CHARM_NAME}/1"
-CONFIG_FILE = f"/etc/{baking.CHARM_NAME}-workload.json"
 SERVICE = f"{baking.CHARM_NAME}-workload"
 # A charm that doesn't ask before it writes, for each thing that only the leader may write.
 GUARDLESS = """
@@ -77,9 +76,14 @@ def start(running: controller.Controller) -> tuple[model.Unit, model.Unit]:
     return leader, follower
 
 
-def configuration(running: controller.Controller, unit: model.Unit) -> dict[str, str]:
-    """Read what the unit's workload is told."""
-    text = running.hosts[unit.name].read(CONFIG_FILE)
+def configuration_file(running: controller.Controller) -> str:
+    """Return the path of what the workload reads."""
+    return f"/{'tmp' if running.is_kubernetes else 'etc'}/{SERVICE}/workload.json"
+
+
+def configuration(running: controller.Controller, unit: model.Unit) -> dict[str, object]:
+    """Read what the unit's workload reads."""
+    text = running.hosts[unit.name].read(configuration_file(running))
     assert text is not None
     return json.loads(text)
 
@@ -122,18 +126,25 @@ def test_leader_and_follower_agree_and_rotate(deployed: controller.Controller):
     leader, follower = start(deployed)
     ((id_, secret),) = deployed.juju.secrets.items()
     first = secret.revisions[1]
-    uri = f"secret://{model.UUID}/{id_}"
-    assert deployed.juju.databag == {"leader": LEADER, "credentials-id": uri}
+    assert deployed.juju.databag == {"leader": LEADER, "credentials-id": id_}
     # Written once, at the election: each unit gets an event for that and one for its peer.
     assert deployed.juju.databag_version == 1
     for unit in (LEADER, FOLLOWER):
         assert deployed.juju.history.count((unit, "peers-relation-changed")) == 2
     assert {unit.status for unit in (leader, follower)} == {("active", "")}
     assert deployed.juju.status == ("active", "")
+    name = f"{baking.CHARM_NAME}-0.{baking.CHARM_NAME}-endpoints"
+    expected = {
+        "leader": LEADER,
+        "leader_address": name if deployed.is_kubernetes else leader.address,
+        "planned_units": 2,
+        "log_level": "info",
+        **first,
+    }
     for unit in (leader, follower):
-        expected = {"leader": LEADER, "log_level": "info", **first}
-        assert configuration(deployed, unit) == expected
-        assert deployed.hosts[unit.name].mode(CONFIG_FILE) == 0o600
+        own = {"unit": unit.name, "leads": unit is leader}
+        assert configuration(deployed, unit) == expected | own
+        assert deployed.hosts[unit.name].mode(configuration_file(deployed)) == 0o600
         assert workload_runs(deployed.hosts[unit.name])
 
     # The action: refused on the follower, and applied by both once the leader has run it.
@@ -242,7 +253,7 @@ def test_removal_leaves_nothing_on_the_machine(deployed: controller.Controller):
 
     host = deployed.hosts[follower.name]
     assert isinstance(host, hosts.Machine)
-    assert host.read(CONFIG_FILE) is None
+    assert host.run("test", "-e", f"/etc/{SERVICE}").returncode == 1
     assert host.read(f"/etc/systemd/system/{SERVICE}.service") is None
     assert host.service(SERVICE)["ActiveState"] == "inactive"
 

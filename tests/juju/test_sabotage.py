@@ -24,6 +24,7 @@ REMOVES = "test_failover_by_removal"
 TIMING = model.Timing(lease=20.0, kubelet_period=0.3)
 CONSTANTS = {"TIMEOUT": 30.0, "DEPLOY_TIMEOUT": 60.0, "ERROR_TIMEOUT": 20.0}
 KEEP = ("--juju-model=shared", "--no-juju-teardown")
+MakeSuite = Callable[[str, str], suite.Suite]
 Edit = tuple[str, str, str]  # A file of the charm, and what is replaced in it by what.
 
 
@@ -58,23 +59,21 @@ class Shared:
     tests: suite.Suite
     running: controller.Controller
 
-    def fail(
-        self, test: str, fault: type[Faulty] = Faulty, *edits: Edit, constants: dict | None = None
-    ) -> str:
+    def fail(self, test: str, fault: type[Faulty] = Faulty, *edits: Edit) -> str:
         """Run one test under a fault, and return its failure.
 
         Args:
             test: The test that fails.
             fault: How Juju errs.
             edits: How every unit's charm is changed.
-            constants: Other constants of the tests' helpers than usual.
         """
         with self._edited(edits), self._sabotaged(fault):
             result = self.tests.run(
                 self.running,
                 *(*KEEP, "--no-juju-setup"),
                 only=f"{test} and not {test}_",
-                constants={**CONSTANTS, **(constants or {})},
+                constants=CONSTANTS,
+                by_tox=False,
             )
         self._mend()
         assert set(result.failed) == set(result.tests) == {test}, result.output
@@ -123,18 +122,25 @@ class Shared:
             start_agent(self.running.hosts[unit.name], unit)
         for _ in range(missing):
             self.running.start(self.running.add_unit())
-        for level in ("info", "debug", "info"):  # What is in order already needs one of them.
-            with juju.changed:
-                juju.configure({"log-level": level})
-                if juju.clock.wait(600, self._is_mended):
-                    return
-        raise AssertionError([(unit.name, unit.status) for unit in juju.units.values()])
+        self._wait_until_quiet()
+        for unit in juju.units.values():
+            # Which makes good what a fault let it miss.
+            succeeded, output = self.running.dispatch(unit, model.Hook("update-status"))
+            assert succeeded, output
+        self._wait_until_quiet()
+        states = {(unit.alive, *unit.status) for unit in juju.units.values()}
+        assert states == {(True, "active", "")}
 
-    def _is_mended(self) -> bool:
+    def _wait_until_quiet(self) -> None:
         juju = self.running.juju
-        return juju.is_quiet() and all(
-            unit.alive and unit.status == ("active", "") for unit in juju.units.values()
-        )
+        with juju.changed:
+            juju.configure({"log-level": "info"})
+            assert juju.clock.wait(600, juju.is_quiet)
+
+
+def shared_by_one_process(substrate: str) -> object:
+    """Return the parameter for a fixture that one process makes for all tests that use it."""
+    return pytest.param(substrate, marks=pytest.mark.xdist_group(f"sabotages of {substrate}"))
 
 
 def start_agent(host: hosts.Host, unit: model.Unit) -> None:
@@ -147,50 +153,38 @@ def start_agent(host: hosts.Host, unit: model.Unit) -> None:
         host.run("/charm/bin/pebble", "start-checks", "liveness")
 
 
-@pytest.fixture(scope="session")
-def deploy(
-    packer: packing.Packer, tmp_path_factory: pytest.TempPathFactory, tox_folder: pathlib.Path
-) -> Iterator[Callable[[str], Shared]]:
-    """Return what deploys a charm for a substrate, by its own test, unless it is there already."""
-    shared: dict[str, Shared] = {}
-    with contextlib.ExitStack() as stack:
-
-        def deploy(substrate: str) -> Shared:
-            if substrate not in shared:
-                tests = make_suite(substrate, "jubilant", packer, tmp_path_factory, tox_folder)
-                juju = model.Model(baking.CHARM_NAME, TIMING)
-                running = stack.enter_context(tests.controller(juju))
-                result = tests.run(running, *KEEP, only="test_deploy")
-                assert result.tests == {"test_deploy": "passed"}, result.output
-                shared[substrate] = Shared(tests, running)
-            return shared[substrate]
-
-        yield deploy
-
-
-@pytest.fixture
-def machines(deploy: Callable[[str], Shared]) -> Shared:
+@pytest.fixture(scope="module", params=[shared_by_one_process("machine")])
+def machines(request: pytest.FixtureRequest, make_suite: MakeSuite) -> Iterator[Shared]:
     """Return a deployment of a machine charm."""
-    return deploy("machine")
+    yield from deploy(make_suite(request.param, "jubilant"))
 
 
-@pytest.fixture
-def pods(deploy: Callable[[str], Shared]) -> Shared:
+@pytest.fixture(scope="module", params=[shared_by_one_process("kubernetes")])
+def pods(request: pytest.FixtureRequest, make_suite: MakeSuite) -> Iterator[Shared]:
     """Return a deployment of a Kubernetes charm."""
-    return deploy("kubernetes")
+    yield from deploy(make_suite(request.param, "jubilant"))
 
 
+def deploy(tests: suite.Suite) -> Iterator[Shared]:
+    """Deploy a charm by its own test."""
+    with tests.controller(model.Model(baking.CHARM_NAME, TIMING)) as running:
+        result = tests.run(running, *KEEP, only="test_deploy")
+        assert result.tests == {"test_deploy": "passed"}, result.output
+        yield Shared(tests, running)
+
+
+@pytest.fixture(scope="module")
 def make_suite(
-    substrate: str,
-    harness: str,
-    packer: packing.Packer,
-    tmp_path_factory: pytest.TempPathFactory,
-    tox_folder: pathlib.Path,
-) -> suite.Suite:
-    """Return the integration tests of a charm."""
-    base = matrix.CHOICES["base"][0]
-    variant = {"substrate": substrate, "base": base, "integration_tests": harness}
-    return suite.Suite(variant, packer, tmp_path_factory.mktemp(substrate), tox_folder)
+    packer: packing.Packer, tmp_path_factory: pytest.TempPathFactory, tox_folder: pathlib.Path
+) -> MakeSuite:
+    """Return what makes the integration tests of a substrate and a harness."""
+
+    def make_suite(substrate: str, harness: str) -> suite.Suite:
+        base = matrix.CHOICES["base"][0]
+        variant = {"substrate": substrate, "base": base, "integration_tests": harness}
+        return suite.Suite(variant, packer, tmp_path_factory.mktemp(substrate), tox_folder)
+
+    return make_suite
 
 
 # The deployment
@@ -254,15 +248,13 @@ def whole(hook: model.Hook) -> model.Hook:
     ids=lambda value: getattr(value, "__name__", ""),
 )
 def test_the_deployment_fails_and_no_other_test_is_run(
-    packer: packing.Packer,
-    tmp_path_factory: pytest.TempPathFactory,
-    tox_folder: pathlib.Path,
+    make_suite: MakeSuite,
     harness: str,
     fault: type[Faulty],
     constants: dict[str, float],
     message: str,
 ):
-    tests = make_suite("machine", harness, packer, tmp_path_factory, tox_folder)
+    tests = make_suite("machine", harness)
 
     with tests.controller(fault(baking.CHARM_NAME)) as running:
         result = tests.run(running, constants={**CONSTANTS, **constants})
@@ -272,13 +264,8 @@ def test_the_deployment_fails_and_no_other_test_is_run(
 
 
 @pytest.mark.parametrize("harness", matrix.CHOICES["integration_tests"])
-def test_an_error_that_passes_is_none(
-    packer: packing.Packer,
-    tmp_path_factory: pytest.TempPathFactory,
-    tox_folder: pathlib.Path,
-    harness: str,
-):
-    tests = make_suite("machine", harness, packer, tmp_path_factory, tox_folder)
+def test_an_error_that_passes_is_none(make_suite: MakeSuite, harness: str):
+    tests = make_suite("machine", harness)
     juju = OneUnitRecovers(baking.CHARM_NAME)
 
     with tests.controller(juju) as running:
@@ -428,7 +415,8 @@ class RefreshMissesAUnit(Faulty):
 def test_a_refresh_misses_a_unit(machines: Shared):
     failure = machines.fail(REFRESHES, RefreshMissesAUnit)
 
-    assert failure.count("runs local:") == 1
+    message, _, _ = failure.partition("\napp = ")
+    assert message.count("runs local:") == 1
 
 
 class RefreshChangesTheSecret(Faulty):
@@ -660,11 +648,12 @@ def test_the_liveness_check_goes_on(pods: Shared):
     assert "other_than=old" in failure
 
 
-@pytest.mark.parametrize("substrate", matrix.CHOICES["substrate"])
-def test_the_agent_is_not_started(deploy: Callable[[str], Shared], substrate: str):
-    failure = deploy(substrate).fail(FAILS_OVER, AgentIsNotStarted)
+def test_the_agent_is_not_started(machines: Shared):
+    assert "is unknown, lost: agent lost" in machines.fail(FAILS_OVER, AgentIsNotStarted)
 
-    assert "is unknown, lost: agent lost" in failure
+
+def test_the_agent_is_not_started_in_a_pod(pods: Shared):
+    assert "is unknown, lost: agent lost" in pods.fail(FAILS_OVER, AgentIsNotStarted)
 
 
 class FailoverLosesNames(Faulty):

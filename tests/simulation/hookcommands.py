@@ -80,7 +80,7 @@ class Context:
                 self._finish_action(action, code, problem)
             elif problem is None:
                 self.unit.failed = None
-                self.hook.seen()
+                self.hook.done()
             else:
                 self.fail()
             if problem is None:

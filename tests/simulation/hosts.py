@@ -159,6 +159,10 @@ class Host:
         """Run a command where the charm runs."""
         raise NotImplementedError
 
+    def runs_agent(self) -> bool:
+        """Whether the unit's agent is started, though it may not have reported to Juju yet."""
+        raise NotImplementedError
+
     def read(self, path: str) -> str | None:
         """Read a file of the workload's, if it is there."""
         file = self._workload.root / path.lstrip("/")
@@ -246,6 +250,10 @@ class Machine(Host):
     ) -> subprocess.CompletedProcess[str]:
         """Run a command on the machine, which is started without the agent if it isn't yet."""
         return self._boot().run(*args, environment=environment or self.environment)
+
+    def runs_agent(self) -> bool:
+        """Whether the agent's service is started."""
+        return self.service(f"jujud-machine-{self._number}")["ActiveState"] == "active"
 
     def service(self, name: str) -> dict[str, str]:
         """Return the properties of a service that systemctl shows."""
@@ -394,6 +402,11 @@ class Pod(Host):
         environment = environment or self._environment(container)
         user = self._users[container]
         return self._container(container).run(*args, environment=environment, user=user)
+
+    def runs_agent(self) -> bool:
+        """Whether the charm container's Pebble has started the agent."""
+        services = self.run("/charm/bin/pebble", "services", "container-agent").stdout
+        return bool(re.search("enabled +active", services))
 
     def install_charm(self, packed: pathlib.Path) -> None:
         """Unpack a charm over what is there; it is its user's."""

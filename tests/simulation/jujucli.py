@@ -204,6 +204,10 @@ def _ssh(running: deployment.Deployment, options: argparse.Namespace) -> Answer:
     # The arguments are joined, and one shell takes them apart again.
     container = {"container": options.container} if options.container else {}
     result = host.run("sh", "-c", " ".join(options.command), **container)
+    if not unit.alive and host.runs_agent():
+        # It takes real time until it reports, which the clock has to wait for.
+        with running.juju.changed:
+            unit.starting = not unit.alive
     failed = f"ERROR command terminated with exit code {result.returncode}\n"
     return (1, result.stdout, failed) if result.returncode else (0, result.stdout, "")
 

@@ -91,13 +91,13 @@ class Hook:
     Attributes:
         name: Such as peers-relation-changed, or an action's name.
         environment: The variables that only this hook has.
-        seen: Notes that the unit has seen what the hook says.
+        done: Notes what the unit knows once the hook is committed.
         action: The action, if it is one.
     """
 
     name: str
     environment: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    seen: Callable[[], None] = lambda: None
+    done: Callable[[], None] = lambda: None
     action: Action | None = None
 
 
@@ -310,7 +310,7 @@ class Model:
     def skip(self, unit: Unit) -> None:
         """Pass over the hook that failed, as ``juju resolved --no-retry`` does."""
         assert unit.failed is not None
-        unit.failed.seen()
+        unit.failed.done()
         unit.failed = None
         self.clock.notify()
 
@@ -375,7 +375,7 @@ class Model:
                 return self._lifecycle(unit, name)
         leads = self.is_leader(unit)
         if leads and not unit.leads:
-            return Hook("leader-elected", seen=lambda: setattr(unit, "leads", True))
+            return Hook("leader-elected", done=lambda: setattr(unit, "leads", True))
         unit.leads = leads
         return (
             self._pebble_hook(unit)
@@ -395,11 +395,11 @@ class Model:
         return next((self._lifecycle(unit, name) for name in names if name not in unit.ran), None)
 
     def _lifecycle(self, unit: Unit, name: str) -> Hook:
-        def seen() -> None:
+        def done() -> None:
             unit.ran.add(name)
             unit.left = unit.left or unit.dying
 
-        return Hook(name, self._peer() if name.startswith("peers") else {}, seen)
+        return Hook(name, self._peer() if name.startswith("peers") else {}, done)
 
     def _pebble_hook(self, unit: Unit) -> Hook | None:
         # In a fresh unit it comes before config-changed or after start, as it happens.
@@ -434,9 +434,9 @@ class Model:
                 and unit.secrets.get(changed, 0) < latest
                 and self.clock.now >= secret.changed_at + self.timing.secret_changed
             ):
-                seen = functools.partial(unit.secrets.__setitem__, changed, latest)
+                done = functools.partial(unit.secrets.__setitem__, changed, latest)
                 id_ = {"JUJU_SECRET_ID": f"secret:{secret.id}"}
-                return Hook("secret-changed", id_ | label, seen)
+                return Hook("secret-changed", id_ | label, done)
             obsolete = set(secret.revisions) - {latest, *secret.tracked.values()}
             for revision in sorted(obsolete if self.is_leader(unit) else ()):
                 removed = (secret.id, f"remove {revision}")
@@ -467,14 +467,14 @@ class Model:
             def upgraded() -> None:
                 unit.charm, unit.upgrades, unit.configs = version, False, 1
 
-            return Hook("upgrade-charm", seen=upgraded)
+            return Hook("upgrade-charm", done=upgraded)
         if unit.configs:
 
             def configured() -> None:
                 unit.configs -= 1
                 unit.ran.add("config-changed")
 
-            return Hook("config-changed", seen=configured)
+            return Hook("config-changed", done=configured)
         return None if "start" in unit.ran else self._lifecycle(unit, "start")
 
     def _peers_hook(self, unit: Unit) -> Hook | None:
@@ -496,11 +496,11 @@ class Model:
             )
         for peer in sorted(there - unit.peers - {unit.name}):
 
-            def seen(peer: str = peer) -> None:
+            def done(peer: str = peer) -> None:
                 unit.peers.add(peer)
                 unit.joined = peer
 
-            return Hook("peers-relation-joined", self._peer(peer), seen)
+            return Hook("peers-relation-joined", self._peer(peer), done)
         return None
 
     def is_in_relation(self, unit: Unit) -> bool:

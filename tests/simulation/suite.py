@@ -67,6 +67,7 @@ class Suite:
         *args: str,
         only: str | None = None,
         constants: Mapping[str, float] | None = None,
+        by_tox: bool = True,
     ) -> Result:
         """Run the tests.
 
@@ -75,25 +76,31 @@ class Suite:
             args: More arguments of pytest.
             only: A pytest expression for the tests that are run.
             constants: Other values of constants of tests/integration/helpers.py.
+            by_tox: Whether tox runs them, and not pytest in the environment that tox has made.
         """
         report = self._folder / "report.xml"
         report.unlink(missing_ok=True)
         plugins = ("-p", "simulation_plugin", "-p", "clock_plugin")
         selected = ("-k", only) if only else ()
+        arguments = (*plugins, f"--junitxml={report}", *selected, *args)
         before = len(running.juju.history)
+        if by_tox:
+            # The plugins' folder is all that tox is told beside what its user may say.
+            path = f"testenv:integration.set_env+=PYTHONPATH={place.PROGRAMS}"
+            command = ["tox", "--workdir", self._tox_folder, "-e", "integration"]
+            command += ["--override", path, "--", *arguments]
+        else:
+            environment = self._tox_folder / "integration"
+            command = [environment / "bin" / "pytest", *arguments, "tests/integration"]
         result = subprocess.run(
-            [
-                *("tox", "--workdir", self._tox_folder, "-e", "integration"),
-                # The plugins' folder is all that tox is told beside what its user may say.
-                *("--override", f"testenv:integration.set_env+=PYTHONPATH={place.PROGRAMS}"),
-                *("--", *plugins, f"--junitxml={report}", *selected, *args),
-            ],
+            command,
             cwd=self._project,
             env={
                 **{key: value for key, value in os.environ.items() if key[:3] != "TOX"},
                 **running.environment,
                 "CHARM_PATH": str(self.packed),
                 "PATH": f"{running.cli}:{os.environ['PATH']}",
+                "PYTHONPATH": str(place.PROGRAMS),
                 "JUJU_SIMULATION_CONSTANTS": json.dumps(constants or {}),
             },
             stdout=subprocess.PIPE,

@@ -33,7 +33,8 @@ def _refuse(event: str, args: tuple[Any, ...]) -> None:
         # Relative to a descriptor, the path is of a folder that was checked before.
         is_relative = isinstance(args[0], int) or event in WRITES and (args[-1] or -1) != -1
         path = "" if is_relative else os.path.abspath(os.fsdecode(cast(Any, args[0])))
-        if path and not path.startswith((_folder, os.devnull)) and "__pycache__" not in path:
+        is_ours = f"{path}/".startswith((_folder, f"{os.devnull}/")) or "__pycache__" in path
+        if path and not is_ours:
             problem = f"write {path}"
     if problem:
         pytest.fail(f"a unit test would {problem}; fake it in tests/unit/fakes.py", pytrace=False)

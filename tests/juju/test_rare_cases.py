@@ -21,7 +21,7 @@ FILES = {
 }
 # The cases of a substrate are run by one process, which deploys for all of them.
 SUBSTRATES = {
-    substrate: pytest.param(substrate, marks=pytest.mark.xdist_group(f"misfortunes {substrate}"))
+    substrate: pytest.param(substrate, marks=pytest.mark.xdist_group(f"rare cases {substrate}"))
     for substrate in FILES
 }
 
@@ -84,7 +84,7 @@ def follower(juju: model.Model) -> model.Unit:
 
 
 def settings(running: controller.Controller, unit: model.Unit) -> dict[str, object]:
-    """Read what the unit's workload is told."""
+    """Read what the unit's workload is written."""
     text = running.hosts[unit.name].read(
         FILES["kubernetes" if running.is_kubernetes else "machine"]
     )
@@ -101,11 +101,11 @@ def check(running: controller.Controller) -> None:
     assert juju.status == ("active", "")
     assert set(secret.revisions) == {secret.latest}
     for unit in juju.units.values():
-        told = settings(running, unit)
+        written = settings(running, unit)
         assert unit.status == ("active", ""), unit.name
-        assert told["leader"] == juju.leader, unit.name
-        assert told["leads"] == juju.is_leader(unit), unit.name
-        assert {key: told[key] for key in content} == content, unit.name
+        assert written["leader"] == juju.leader, unit.name
+        assert written["leads"] == juju.is_leader(unit), unit.name
+        assert {key: written[key] for key in content} == content, unit.name
 
 
 def depose(running: controller.Controller) -> None:
@@ -127,9 +127,15 @@ def let_last_lead(running: controller.Controller) -> model.Unit:
     if not juju.is_leader(last):
         old = leader(juju)
         depose(running)
-        juju.agent_found(old)
+        bring_back(juju, old)
         running.dispatch_all()
     return last
+
+
+def bring_back(juju: model.Model, unit: model.Unit) -> None:
+    """Let a unit's agent be there again; no process stands for it, so it is never busy."""
+    juju.agent_found(unit)
+    unit.waiting = True
 
 
 def dispatch_all_of(running: controller.Controller, unit: model.Unit) -> None:
@@ -210,7 +216,7 @@ def test_an_agent_freezes_in_a_hook_until_another_unit_leads(
     succeeded, _ = running.dispatch(old, model.Hook("secret-rotate", due))
     running.before_commit = lambda: None
     taken = juju.clock.now - began
-    juju.agent_found(old)
+    bring_back(juju, old)
     juju.clock.advance(juju.timing.retry)
     running.dispatch_all()
 
@@ -235,7 +241,7 @@ def test_a_rotation_is_refused_at_its_commit(running: controller.Controller, juj
     running.before_commit = lambda: depose(running)
     action = act(running, old, "rotate-credentials")
     running.before_commit = lambda: None
-    juju.agent_found(old)
+    bring_back(juju, old)
     running.dispatch_all()
 
     assert (action.status, action.results["return-code"]) == ("failed", 0)
@@ -256,7 +262,7 @@ def test_a_lost_unit_comes_back_after_a_rotation(
     act(running, leader(juju), "rotate-credentials")
     running.dispatch_all()
     meanwhile = set(secret.revisions)
-    juju.agent_found(lost)
+    bring_back(juju, lost)
     running.dispatch_all()
 
     assert meanwhile == {before, before + 1}
@@ -293,7 +299,7 @@ def test_leader_elected_is_skipped(running: controller.Controller, juju: model.M
     running.dispatch_all()
     assert juju.databag["leader"] != new.name
     assert running.dispatch(new, model.Hook("update-status"))[0]
-    juju.agent_found(old)
+    bring_back(juju, old)
     running.dispatch_all()
 
     check(running)
