@@ -135,6 +135,8 @@ class Container:
         with open(read, "rb") as ready:
             # By now all is mounted, or the log says why not.
             self._pid = _read_pid(ready.readline(), log)
+        # Unlike its id, this stays the process's own.
+        self._first = os.pidfd_open(self._pid)
 
     @property
     def root(self) -> pathlib.Path:
@@ -168,19 +170,23 @@ class Container:
 
     def terminate(self, grace: float) -> None:
         """Ask the first process to end, and kill all processes if it doesn't in some seconds."""
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self._pid, signal.SIGTERM)
+        self._signal(signal.SIGTERM)
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(grace)
         self.kill()
 
     def kill(self) -> None:
         """Kill all processes, and wait until they have ended."""
-        # The process id is not another's before this process has been waited for.
-        if self._process.poll() is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self._pid, signal.SIGKILL)
-            self._process.wait()
+        self._signal(signal.SIGKILL)
+        self._process.wait()
+
+    def _signal(self, number: int) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self._first, number)
+
+    def __del__(self):
+        if hasattr(self, "_first"):
+            os.close(self._first)
 
 
 def command(private: Mapping[str, str | pathlib.Path], *args: str | pathlib.Path) -> list[str]:

@@ -57,9 +57,10 @@ def version(interpreter: pathlib.Path) -> str:
 def pack(project: pathlib.Path, work: pathlib.Path, base: str) -> pathlib.Path:
     """Pack a copy of a project with charmcraft, and return the charm.
 
-    Destructive mode refuses a host that is not the charm's base. So charmcraft runs in a place
-    whose /etc/os-release is that of the base, and whose python3 has the base's version. Where no
-    such Python is at hand, the copy asks for the Python that is.
+    Destructive mode refuses a host that is not the charm's base. So charmcraft runs where
+    /etc/os-release is that of the base, and python3 has the base's version. Where no such Python
+    is at hand, the copy asks for the Python that is. The folder has a plain name there, since
+    charmcraft's scriptlets can't bear a blank.
     """
     shutil.copytree(project, work)
     interpreter = python(base)
@@ -84,15 +85,23 @@ def pack(project: pathlib.Path, work: pathlib.Path, base: str) -> pathlib.Path:
         shift 2
         exec "$@"
     """
+    inside = pathlib.Path("/packing")
     charmcraft = [sys.executable, "-m", "charmcraft", "pack", "--destructive-mode", "--verbose"]
     result = subprocess.run(
-        place.command({}, "sh", "-euc", prepare, "sh", tools / "os-release", work, *charmcraft),
+        place.command(
+            {str(inside): work.parent},
+            *("sh", "-euc", prepare, "sh", inside / "tools/os-release", inside / work.name),
+            *charmcraft,
+        ),
         env={
             **os.environ,
-            "PATH": f"{tools / 'bin'}:{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}",
-            "PYTHONPATH": str(tools / "apt"),
-            "XDG_RUNTIME_DIR": str(tools),
-            "XDG_STATE_HOME": str(tools),
+            "PATH": os.pathsep.join(
+                [f"{inside}/tools/bin", os.path.dirname(sys.executable), os.environ["PATH"]]
+            ),
+            "PYTHONPATH": str(inside / "tools" / "apt"),
+            "TMPDIR": "/tmp",
+            "XDG_RUNTIME_DIR": str(inside / "tools"),
+            "XDG_STATE_HOME": str(inside / "tools"),
         },
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
