@@ -145,13 +145,21 @@ def test_a_relation_that_juju_refuses_is_left_alone(
     assert after.secrets == state.secrets
 
 
+<% if cookiecutter.substrate == "machine" %>
+@pytest.mark.parametrize("key", ["leader", "ingress-address"])
+<% else %>
+@pytest.mark.parametrize("key", ["leader"])
+<% endif %>
 def test_another_error_of_juju_fails_the_hook(
-    ctx: testing.Context, deployed: testing.State, monkeypatch: pytest.MonkeyPatch
+    ctx: testing.Context, deployed: testing.State, monkeypatch: pytest.MonkeyPatch, key: str
 ):
     """Juju retries the hook; a status would only hide the error."""
+    get = ops.RelationDataContent.__getitem__
 
-    def fail(*args: object, **kwargs: object):
-        raise ops.ModelError("ERROR connection is shut down")
+    def fail(databag: ops.RelationDataContent, name: str) -> str:
+        if name == key:
+            raise ops.ModelError("ERROR connection is shut down")
+        return get(databag, name)
 
     monkeypatch.setattr(ops.RelationDataContent, "__getitem__", fail)
 
