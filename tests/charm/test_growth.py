@@ -36,7 +36,7 @@ EDITED_LINES = {
     ACTION: (13, 0),
     "redis": (79, 9),
     "nginx": (34, 3),
-    "no-secret": (21, 11),
+    "no-secret": (20, 11),
 }
 RECIPES = (OPTION, KEY, VALUE, RELATION, ACTION)
 SUBSTRATES = {"nginx": ("kubernetes",)}

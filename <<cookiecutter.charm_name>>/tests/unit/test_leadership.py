@@ -71,6 +71,9 @@ def test_a_follower_that_has_the_published_name_waits(
     message = "waiting for the new leader to publish itself"
     assert state.unit_status == testing.WaitingStatus(message)
     assert system.settings is None
+    ctx.run(ctx.on.action("show-leadership"), state)
+    shown = ctx.action_results or {}
+    assert (shown["leader"], shown["is-leader"]) == ("", "false")
 <% if cookiecutter.substrate == "machine" %>
 
 
