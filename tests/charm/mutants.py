@@ -101,6 +101,8 @@ def make(kind: str, sources: dict[str, str]) -> list[Mutant]:
         for edit in KINDS[kind](module):
             node, new = edit[0]
             function = getattr(node, "name", "") or module.function(node)
+            setting = module.owner(node, ast.AnnAssign)
+            function += module.text(getattr(setting, "target", ast.Pass())) if setting else ""
             old = " ".join(module.text(node).split())
             if function or not isinstance(node, ast.If):
                 title = f"{file} {function}: {old[:60]} -> {' '.join(new.split())[:90]}"

@@ -71,6 +71,9 @@ def test_a_follower_that_has_the_published_name_waits(
     message = "waiting for the new leader to publish itself"
     assert state.unit_status == testing.WaitingStatus(message)
     assert system.settings is None
+    ctx.run(ctx.on.action("show-leadership"), state)
+    shown = ctx.action_results or {}
+    assert (shown["leader"], shown["is-leader"]) == ("", "false")
 <% if cookiecutter.substrate == "machine" %>
 
 
@@ -145,13 +148,21 @@ def test_a_relation_that_juju_refuses_is_left_alone(
     assert after.secrets == state.secrets
 
 
+<% if cookiecutter.substrate == "machine" %>
+@pytest.mark.parametrize("key", ["leader", "ingress-address"])
+<% else %>
+@pytest.mark.parametrize("key", ["leader"])
+<% endif %>
 def test_another_error_of_juju_fails_the_hook(
-    ctx: testing.Context, deployed: testing.State, monkeypatch: pytest.MonkeyPatch
+    ctx: testing.Context, deployed: testing.State, monkeypatch: pytest.MonkeyPatch, key: str
 ):
     """Juju retries the hook; a status would only hide the error."""
+    get = ops.RelationDataContent.__getitem__
 
-    def fail(*args: object, **kwargs: object):
-        raise ops.ModelError("ERROR connection is shut down")
+    def fail(databag: ops.RelationDataContent, name: str) -> str:
+        if name == key:
+            raise ops.ModelError("ERROR connection is shut down")
+        return get(databag, name)
 
     monkeypatch.setattr(ops.RelationDataContent, "__getitem__", fail)
 
