@@ -74,10 +74,11 @@ class Leadership:
     def leader_address(self) -> str | None:
 <% if cookiecutter.substrate == "machine" %>
         """The leader's IP address or host name, which Juju keeps up to date in its databag."""
-        if (peers := self._peers) is None:
+        peers, leader = self._peers, self.leader
+        if peers is None:
             return None
         units = {unit.name: unit for unit in (self._unit, *peers.units)}
-        databag = _read(peers, units[self.leader]) if self.leader in units else None
+        databag = _read(peers, units[leader]) if leader in units else None
         return (databag or {}).get("ingress-address")
 <% else %>
         """The leader's DNS name in the model's namespace, which outlives the pod behind it.

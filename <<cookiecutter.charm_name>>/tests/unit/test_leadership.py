@@ -95,6 +95,19 @@ def test_a_leader_without_an_address_is_waited_for(
 
     assert state.unit_status == testing.WaitingStatus("waiting for the leader's address")
     assert system.settings is None
+
+
+def test_leadership_may_be_lost_while_the_address_is_looked_up(
+    ctx: testing.Context, deployed: testing.State, monkeypatch: pytest.MonkeyPatch
+):
+    published = {**states.peers(deployed).local_app_data, "leader": ME}
+    state = states.with_peers(deployed, local_app_data=published)
+    for answers in ([], [True], [True, True]):
+        with ctx(ctx.on.update_status(), state) as manager, monkeypatch.context() as patch:
+            patch.setattr(ops.Unit, "is_leader", lambda _, left=answers: bool(left and left.pop()))
+            expected = MY_ADDRESS if answers else None
+
+            assert manager.charm.leadership.leader_address == expected
 <% endif %>
 
 
@@ -103,7 +116,7 @@ def test_of_two_peer_relations_the_newer_counts(
 ):
     """See https://github.com/juju/juju/issues/19631"""
     old = dataclasses.replace(
-        states.peers(deployed), id=1, local_app_data={"leader": f"{states.APP}/2"}
+        states.peers(deployed), id=0, local_app_data={"leader": f"{states.APP}/2"}
     )
     both = dataclasses.replace(deployed, relations={*deployed.relations, old})
 
