@@ -15,7 +15,7 @@ import yaml
 from tests.support import libyaml
 
 FOLDERS = ("src", "tests/unit")
-MODULES = ("application", "charm", "leadership", "units", "workload")
+MODULES = ("application", "charm", "events", "fakes", "leadership", "states", "workload")
 
 _imported: dict[pathlib.Path, dict[str, ModuleType]] = {}
 
@@ -25,7 +25,10 @@ class Charm:
 
     def __init__(self, modules: dict[str, ModuleType]):
         self.application = modules["application"]
-        self.units = modules["units"]
+        self.events = modules["events"]
+        self.fakes = modules["fakes"]
+        self.states = modules["states"]
+        self.workload = modules["workload"]
 
 
 @contextlib.contextmanager

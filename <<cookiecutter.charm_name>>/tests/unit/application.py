@@ -43,7 +43,7 @@ class Application:
 
     def __init__(self, root: pathlib.Path, count: int):
         self.leader: int | None = None
-        self.databags: dict[str, dict[str, str]] = {}  # Of the application, by endpoint.
+        self.databags: dict[int, dict[str, str]] = {}  # Of the application, by relation ID.
         self.secrets: dict[str, list[testing.Secret]] = {}  # The revisions of each, by ID.
         self.units: dict[int, Unit] = {}
         self.down: set[int] = set()  # Units whose agents don't run: their events wait.
@@ -98,16 +98,15 @@ class Application:
             changes: Fields of the state that the unit sees changed, such as its config.
         """
         unit = self.units[number]
-        state = dataclasses.replace(self._state(number), **changes)
+        state = dataclasses.replace(self.state(number), **changes)
         before = events.seen_by(kind, state)
         with unit.system.patched():
             after = unit.ctx.run(events.variants(unit.ctx, kind, before)[0], before)
         hidden = state.relations - before.relations
         unit.state = dataclasses.replace(after, relations=after.relations | hidden)
         for relation in after.relations:
-            published = self.databags.get(relation.endpoint, {})
-            if published != relation.local_app_data:
-                self.databags[relation.endpoint] = dict(relation.local_app_data)
+            if relation.local_app_data != self.databags.get(relation.id, {}):
+                self.databags[relation.id] = dict(relation.local_app_data)
                 self.writers.append(number)
                 if isinstance(relation, testing.PeerRelation):
                     self.tell(self.units, f"{relation.endpoint}_relation_changed")
@@ -127,14 +126,14 @@ class Application:
         waiting = [(number, kind) for number in numbers for kind in kinds]
         self.queue += [event for event in waiting if event not in self.queue]
 
-    def _state(self, number: int) -> testing.State:
+    def state(self, number: int) -> testing.State:
         """Describe what Juju shows to a unit now; its workload is as its last run left it."""
         unit = self.units[number]
         others = {other: states.address(other) for other in self.units if other != number}
         relations = {
             dataclasses.replace(
                 relation,
-                local_app_data=dict(self.databags.get(relation.endpoint, {})),
+                local_app_data=dict(self.databags.get(relation.id, {})),
                 **({"peers_data": others} if isinstance(relation, testing.PeerRelation) else {}),
             )
             for relation in unit.state.relations

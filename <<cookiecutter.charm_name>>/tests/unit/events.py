@@ -90,7 +90,8 @@ def _variants(on: Any, kind: str, state: testing.State) -> Iterator[Any]:
 def _details(event: str, thing: Any) -> list[dict[str, Any]]:
     """Return what else Juju says of an event, for each form that it can have."""
     if event in ("joined", "changed", "departed"):
-        return [{"remote_unit": 1}]
+        others = getattr(thing, "peers_data", None) or getattr(thing, "remote_units_data", {})
+        return [{"remote_unit": min(others, default=99)}]  # Never the unit itself.
     if event.startswith("check_"):
         return [{"info": check} for check in thing.check_infos]
     return [{}]

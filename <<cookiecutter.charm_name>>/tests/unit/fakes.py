@@ -145,6 +145,7 @@ class System:
             name,
             can_connect=can_connect,
             layers={"workload": workload.LAYER},
+            service_statuses=dict.fromkeys(self.running, ops.pebble.ServiceStatus.ACTIVE),
             check_infos={
                 testing.CheckInfo(name, level=ops.pebble.CheckLevel(check.level))
                 for name, check in workload.LAYER.checks.items()

@@ -4,6 +4,7 @@
 """What Juju shows to a unit that it has just set up, with all that charmcraft.yaml declares."""
 
 import dataclasses
+import itertools
 import pathlib
 from typing import Any
 
@@ -47,16 +48,18 @@ def fresh(unit: int, system: fakes.System, *, units: int = 3) -> testing.State:
         system: What the unit's workload runs on.
         units: The number of units of the application.
     """
+    ids = itertools.count(1)  # The same on every unit.
     peers = {
         testing.PeerRelation(
             endpoint,
+            id=next(ids),
             local_unit_data=address(unit),
             peers_data={other: address(other) for other in range(units) if other != unit},
         )
         for endpoint in CHARMCRAFT.get("peers", {})
     }
     others = {
-        testing.Relation(endpoint, local_unit_data=address(unit))
+        testing.Relation(endpoint, id=next(ids), local_unit_data=address(unit))
         for role in ("provides", "requires")
         for endpoint in CHARMCRAFT.get(role, {})
     }
