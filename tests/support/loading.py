@@ -27,7 +27,6 @@ class Charm:
         self.application = modules["application"]
         self.events = modules["events"]
         self.fakes = modules["fakes"]
-        self.leadership = modules["leadership"]
         self.states = modules["states"]
         self.workload = modules["workload"]
 
