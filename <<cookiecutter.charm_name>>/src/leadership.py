@@ -13,6 +13,7 @@ import contextlib
 import functools
 import hashlib
 import secrets
+from collections.abc import Mapping
 
 import ops
 
@@ -25,7 +26,10 @@ SECRET_LABEL = "credentials"
 SECRET_ROTATION = ops.SecretRotate.MONTHLY
 # The secret's keys, and how the leader makes them. It adds what is new here to a secret that
 # exists; followers wait for it. Juju allows lower-case letters, digits and hyphens.
-CREDENTIALS = {"username": lambda: "admin", "password": lambda: secrets.token_urlsafe(32)}
+CREDENTIALS = {
+    "username": lambda: "admin",
+    "password": lambda: secrets.token_urlsafe(32),
+}
 ROTATED = ("password",)
 
 
@@ -55,7 +59,7 @@ class Leadership:
 
     @property
     def is_leaving(self) -> bool:
-        """Whether Juju takes this unit away, which may go on leading until it is gone."""
+        """Whether Juju is removing or stopping this unit, which may lead until the end."""
         juju = ops.JujuContext.from_environ()
         leaving = (f"{PEER_RELATION}-relation-broken", "stop", "remove")
         return juju.relation_departing_unit_name == self._unit.name or juju.hook_name in leaving
@@ -75,11 +79,16 @@ class Leadership:
 <% if cookiecutter.substrate == "machine" %>
         """The leader's IP address or host name, which Juju keeps up to date in its databag."""
         peers, leader = self._peers, self.leader
-        if peers is None:
+        units = {unit.name: unit for unit in (self._unit, *peers.units)} if peers else {}
+        if peers is None or leader not in units:
             return None
-        units = {unit.name: unit for unit in (self._unit, *peers.units)}
-        databag = _read(peers, units[leader]) if leader in units else None
-        return (databag or {}).get("ingress-address")
+        try:
+            return peers.data[units[leader]].get("ingress-address")
+        except ops.ModelError as e:
+            # Juju may list a unit that is gone: https://github.com/juju/juju/issues/23326
+            if "not found" not in str(e):
+                raise
+            return None
 <% else %>
         """The leader's DNS name in the model's namespace, which outlives the pod behind it.
 
@@ -129,11 +138,13 @@ class Leadership:
         replaces the deprecated leader-settings-changed. Followers write nothing, so a failover to
         N units costs one leader-elected and N peers-relation-changed.
         """
-        peers, leads = self._peers, self._unit.is_leader()
+        if (peers := self._peers) is None:
+            return
+        leads = self._unit.is_leader()
         # Juju logs an error for a unit that asks for the secret before there is one.
         secret = self._find_secret() if leads or SECRET_ID_KEY in self._published else None
         content = secret.get_content(refresh=True) if secret else {}
-        if peers is None or not leads:
+        if not leads:
             return
         made = {key: make() for key, make in CREDENTIALS.items()}
         if secret is None:
@@ -162,10 +173,10 @@ class Leadership:
         self._set_content(secret, {**secret.peek_content(), **rotated})
 
     def remove_revision(self, event: ops.SecretRemoveEvent) -> None:
-        """Remove, on the leader, an obsolete revision of the credentials, lest they pile up.
+        """Remove, on the leader, a revision of the credentials that no unit tracks any more.
 
-        Another secret, one that is gone and the newest revision are left alone: Juju repeats for
-        ever what it refuses when the hook ends (https://github.com/juju/juju/issues/20794).
+        Another secret, one that is gone and the newest revision stay: if Juju refuses a removal
+        when the hook ends, it repeats the hook (https://github.com/juju/juju/issues/20794).
         """
         if self._unit.is_leader() and (secret := self._find_secret()):
             info = secret.get_info()
@@ -178,16 +189,18 @@ class Leadership:
     def _peers(self) -> ops.Relation | None:
         """The peer relation, once Juju lets this unit use it.
 
-        From then on the unit's own databag has its address. Of two relations
-        (https://github.com/juju/juju/issues/19631) every unit takes the newer.
+        Until the unit has entered the relation, whose databag has its address from then on, Juju
+        may list it, refuse its data, and ops show none. Of two relations every unit takes the
+        newer. See https://github.com/canonical/operator/issues/1452 and
+        https://github.com/juju/juju/issues/19631
         """
         relations = sorted(self._model.relations[PEER_RELATION], key=lambda r: r.id, reverse=True)
-        return next((r for r in relations if _read(r, self._unit)), None)
+        return next((relation for relation in relations if relation.data[self._unit]), None)
 
     @property
-    def _published(self) -> dict[str, str]:
+    def _published(self) -> Mapping[str, str]:
         """The application's databag, which followers may read on a peer relation alone."""
-        return (self._peers and _read(self._peers, self._app)) or {}
+        return self._peers.data[self._app] if self._peers else {}
 
     def _find_secret(self) -> ops.Secret | None:
         """Fetch the secret by its label, once for each event that finds it."""
@@ -201,20 +214,6 @@ class Leadership:
         # The object knows its ID by now, and fetching by ID and label relabels a secret.
         self._secret = self._model.get_secret(label=SECRET_LABEL)
         self._secret.get_content(refresh=True)
-
-
-def _read(relation: ops.Relation, entity: ops.Application | ops.Unit) -> dict[str, str] | None:
-    """Read a databag, or return None if Juju lists the relation or unit and refuses its data.
-
-    It does so in install (https://github.com/canonical/operator/issues/1452), and once either is
-    gone (https://github.com/canonical/operator/issues/2709).
-    """
-    try:
-        return dict(relation.data[entity])
-    except ops.ModelError as e:
-        if "permission denied" in str(e) or "not found" in str(e):
-            return None
-        raise
 
 
 def _bare_id(secret_id: str | None) -> str:

@@ -52,7 +52,6 @@ FILES = {
     "tests/unit/test_actions.py",
     "tests/unit/test_credentials.py",
     "tests/unit/test_events.py",
-    "tests/unit/test_events.py",
     "tests/unit/test_failover.py",
     "tests/unit/test_leadership.py",
     "tests/unit/test_status.py",

@@ -27,6 +27,7 @@ class Charm:
         self.application = modules["application"]
         self.events = modules["events"]
         self.fakes = modules["fakes"]
+        self.leadership = modules["leadership"]
         self.states = modules["states"]
         self.workload = modules["workload"]
 
