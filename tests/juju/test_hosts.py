@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.simulation import hosts, place
+from tests.simulation import containers, hosts
 from tests.support import matrix, skips
 
 UID = 584792
@@ -28,7 +28,7 @@ Restart=on-failure
 WantedBy=multi-user.target
 """
 # An agent that Juju's controller isn't asked by; Pebble's checks ask whether it is there.
-AGENT = f"""#!{place.PYTHON} -IS
+AGENT = f"""#!{containers.PYTHON} -IS
 import os, pathlib, socket, sys
 pathlib.Path("/var/lib/juju/agent.pid").write_text(str(os.getpid()))
 with socket.create_server(("localhost", int(os.environ["HTTP_PROBE_PORT"]))) as server:
@@ -45,7 +45,7 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason=skips.NOT_ROOT)
 @pytest.fixture
 def site() -> Iterator[hosts.Site]:
     """Return what the hosts of a test share; all their processes end with it."""
-    if problem := place.problem():
+    if problem := containers.problem():
         pytest.skip(problem)
     site = hosts.Site()
     yield site
@@ -55,7 +55,7 @@ def site() -> Iterator[hosts.Site]:
 @pytest.fixture
 def machine(site: hosts.Site, tmp_path: pathlib.Path) -> hosts.Machine:
     """Return a machine without an agent."""
-    return hosts.Machine(site, "app/0", "10.0.0.1", tmp_path / "m", place.PYTHON, {})
+    return hosts.Machine(site, "app/0", "10.0.0.1", tmp_path / "m", containers.PYTHON, {})
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def make_pod(site: hosts.Site, tmp_path: pathlib.Path) -> Iterator[Callable[[int
     def make_pod(number: int) -> hosts.Pod:
         pod = hosts.Pod(
             *(site, f"app/{number}", f"10.0.0.{number + 1}", tmp_path / f"p{number}"),
-            *(place.PYTHON, {}),
+            *(containers.PYTHON, {}),
             **{"model": "m", "metadata": METADATA, "pebble": pebble, "period": PERIOD},
         )
         agent = tmp_path / f"p{number}" / "volume" / "juju" / "tools" / f"unit-app-{number}"
@@ -211,15 +211,15 @@ def test_what_is_unknown_is_refused(machine: hosts.Machine):
 
 
 def test_nothing_survives_a_test_run_that_is_killed(tmp_path: pathlib.Path):
-    if problem := place.problem():
+    if problem := containers.problem():
         pytest.skip(problem)
     folder = str(tmp_path)
     script = f"""
 import pathlib, time
-from tests.simulation import hosts, place
+from tests.simulation import hosts, containers
 site = hosts.Site()
 machine = hosts.Machine(site, "app/0", "10.0.0.1", pathlib.Path({folder!r}),
-                        place.PYTHON, {{}})
+                        containers.PYTHON, {{}})
 machine.run("sh", "-c", "{{ setsid sleep 6001 & setsid sleep 6001 & }} > /dev/null 2>&1")
 print(site.folder, flush=True)
 time.sleep(600)
@@ -253,7 +253,7 @@ def test_every_container_knows_the_pods_by_their_headless_names(
                     "10.0.0.2",
                 }
     code = "import socket; print(socket.getfqdn())"
-    assert pods[1].run(place.PYTHON, "-c", code).stdout == f"{pods[1].names[-1]}\n"
+    assert pods[1].run(containers.PYTHON, "-c", code).stdout == f"{pods[1].names[-1]}\n"
     assert pods[1].run("getent", "hosts", "app-0").returncode == 2
     pods[0].stop()
     assert pods[1].run("getent", "hosts", "app-0.app-endpoints").returncode == 2
@@ -287,7 +287,7 @@ connection.sock.connect({socket!r})
 connection.request("GET", "/v1/system-info")
 print(json.load(connection.getresponse())["result"]["boot-id"])
 """
-    result = pod.run(place.PYTHON, "-c", code, container=container)
+    result = pod.run(containers.PYTHON, "-c", code, container=container)
     return result.stdout if result.returncode == 0 else ""
 
 
@@ -333,7 +333,7 @@ def test_hosts_reach_each_other_and_share_no_port(make_pod: Callable[[int], host
     listen = "import socket; socket.create_server(('', 7000)).accept()[0].sendall(NAME)"
     for pod in pods:
         code = listen.replace("NAME", repr(pod.hostname.encode()))
-        command = ("setsid", place.PYTHON, "-c", code)
+        command = ("setsid", containers.PYTHON, "-c", code)
         pod.run("sh", "-c", '"$@" > /dev/null 2>&1 &', "sh", *command)
     ask = (
         "import socket; connection = socket.create_connection((NAME, 7000));"
@@ -341,5 +341,5 @@ def test_hosts_reach_each_other_and_share_no_port(make_pod: Callable[[int], host
     )
 
     for pod, other in (pods, pods[::-1]):
-        command = (place.PYTHON, "-c", ask.replace("NAME", repr(other.names[0])))
+        command = (containers.PYTHON, "-c", ask.replace("NAME", repr(other.names[0])))
         wait_for(lambda: pod.run(*command).stdout == f"{other.hostname}\n")  # noqa: B023

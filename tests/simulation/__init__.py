@@ -11,11 +11,11 @@ jujucli.py     the part of the juju command that the generated integration tests
 arguments.py   their arguments
 controller.py  answers the processes below over one socket
 programs/      what other processes run: the commands' client, the unit agent, systemd
-place.py       namespaces, so that units share neither /etc nor processes nor the network
+containers.py  namespaces, so that units share neither /etc nor processes nor the network
 =============  ====================================================================================
 
 Real: the packed charm, its dispatch, its Python and virtual environment, files, Pebble and its
-command, the generated tests, jubilant and its plugin. Simulated: everything of Juju, Kubernetes
-and systemd. Not simulated: relations but the peer one, storage, networking, resources' content,
-upgrades of Juju, more than one application, update-status, and secrets that become due.
+command, services' processes, the hosts' network, the generated tests, jubilant and its plugin.
+Simulated: everything of Juju, Kubernetes and systemd. Not simulated: relations but the peer one, storages' events, resources' content,
+upgrades of Juju, update-status, and secrets that become due.
 """

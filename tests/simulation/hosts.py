@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Mapping
 
-from tests.simulation import hookcommands, place
+from tests.simulation import containers, hookcommands
 from tests.support import packing
 
 NO_PEBBLE = "no Pebble: neither `pebble` on PATH nor in Go's bin folder, where .ci/run puts it"
@@ -24,8 +24,8 @@ SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 JUJU = "/var/lib/juju"
 # The user of charms that ask for `charm-user: non-root`, and the group that owns a pod's volume:
 # JujuUserID and JujuFSGroupID of Juju's internal/provider/kubernetes/constants.
-CHARM_USER: place.User = (170, 170)
-ROOT: place.User = (0, 0)
+CHARM_USER: containers.User = (170, 170)
+ROOT: containers.User = (0, 0)
 VOLUME_GROUP = 170
 # Of the kubelet and of a charm container's checks, in periods of the kubelet's probes, which are
 # 5 seconds on Juju.
@@ -60,9 +60,9 @@ def _pebble_in(path: str) -> str | None:
 def install_programs(folder: pathlib.Path, names: tuple[str, ...], program: str) -> None:
     """Install one program under some names."""
     folder.mkdir(parents=True, exist_ok=True)
-    source = (place.PROGRAMS / program).read_text()
+    source = (containers.PROGRAMS / program).read_text()
     for name in names:
-        (folder / name).write_text(f"#!{place.PYTHON} -IS\n{source}")
+        (folder / name).write_text(f"#!{containers.PYTHON} -IS\n{source}")
         (folder / name).chmod(0o755)
 
 
@@ -76,7 +76,7 @@ class Site:
     def __init__(self):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="juju-", dir="/tmp"))
         self.folder.chmod(0o755)
-        self.network = place.Network()
+        self.network = containers.Network()
         self._pods: dict[Pod, None] = {}  # In the order in which they came.
 
     def close(self) -> None:
@@ -182,7 +182,7 @@ class Host:
         raise NotImplementedError
 
     @property
-    def _workload(self) -> place.Container:
+    def _workload(self) -> containers.Container:
         """What the workload runs in."""
         raise NotImplementedError
 
@@ -192,20 +192,21 @@ class Host:
         install_programs(tools, hookcommands.COMMANDS, "client.py")
         for name, program in (("agent", "agent.py"), *programs):
             install_programs(tools, (name,), program)
-        shutil.copy(place.PROGRAMS / "juju-log", tools)
+        shutil.copy(containers.PROGRAMS / "juju-log", tools)
         (tools / "python3").symlink_to(self._python)
 
     def _private(self, folder: pathlib.Path) -> dict[str, pathlib.Path]:
         """Return what is private on every host: where charms and services write."""
         if not (folder / "etc").exists():
-            place.make_etc(folder / "etc")
+            containers.make_etc(folder / "etc")
         for name in ("run", "tmp"):
             (folder / name).mkdir(exist_ok=True)
         (folder / "tmp").chmod(0o1777)
         private = {f"/{name}": folder / name for name in ("etc", "run", "tmp")}
         # Any user of the host may run these, wherever this machine has them.
-        for prefix in {self._python.parents[1], place.PYTHON.parents[1]} - {pathlib.Path("/usr")}:
-            private[str(prefix)] = prefix
+        for python in (self._python, containers.PYTHON):
+            if (prefix := python.parents[1]) != pathlib.Path("/usr"):
+                private[str(prefix)] = prefix
         return private | {str(self._site.folder): self._site.folder}
 
 
@@ -219,7 +220,7 @@ class Machine(Host):
     def __init__(self, *args, beside: Machine | None = None, **kwargs):
         super().__init__(*args, **kwargs)
         self._beside = beside
-        self._container: place.Container | None = None
+        self._container: containers.Container | None = None
         self._install_tools(("systemctl", "systemctl.py"), ("systemd", "systemd.py"))
         sudo = self._juju / "tools" / self._name / "sudo"
         sudo.write_text('#!/bin/sh\nexec "$@"\n')
@@ -265,16 +266,16 @@ class Machine(Host):
         return self._beside._juju if self._beside else self._folder / "juju"
 
     @property
-    def _workload(self) -> place.Container:
+    def _workload(self) -> containers.Container:
         return self._boot()
 
-    def _boot(self) -> place.Container:
+    def _boot(self) -> containers.Container:
         if self._beside:
             return self._beside._boot()
         if self._container is None:
             private = self._private(self._folder) | {JUJU: self._juju}
             (self._folder / "etc" / "systemd" / "system").mkdir(parents=True, exist_ok=True)
-            self._container = place.Container(
+            self._container = containers.Container(
                 self._site.network,
                 self._network,
                 private,
@@ -329,7 +330,7 @@ class Pod(Host):
         }
         for folder in self._storages.values():
             self._make_shared(folder)
-        self._containers: dict[str, place.Container] = {}
+        self._containers: dict[str, containers.Container] = {}
         self._healths: dict[str, bool] = {}
         self._kubelet: list[threading.Thread] = []
         self._stopped = threading.Event()
@@ -449,14 +450,14 @@ class Pod(Host):
         return self._folder / "volume"
 
     @property
-    def _workload(self) -> place.Container:
+    def _workload(self) -> containers.Container:
         return self._container("workload")
 
     def _prepare(self) -> None:
         for folder in ("juju", "pebble", "containers/workload"):
             self._make_shared(self._volume / folder)
         for name in ("charm", "workload"):
-            place.make_etc(self._folder / name / "etc")
+            containers.make_etc(self._folder / name / "etc")
         # So that the charm's user may tell the workload's Pebble what to do, who may be another.
         identity = {"access": "admin", "local": {"user-id": self._users["charm"][0]}}
         identities = {"identities": {"juju": identity}}
@@ -471,7 +472,7 @@ class Pod(Host):
         if os.geteuid() == 0:
             os.chown(folder, 0, VOLUME_GROUP)
 
-    def _container(self, name: str) -> place.Container:
+    def _container(self, name: str) -> containers.Container:
         if name not in self._containers:
             self._start_container(name)
         return self._containers[name]
@@ -503,7 +504,7 @@ class Pod(Host):
                 **self._storages,
             }
             args = (*args, "--create-dirs", "--hold", "--identities", list(private)[1])
-        self._containers[name] = place.Container(
+        self._containers[name] = containers.Container(
             self._site.network,
             self._network,
             {**self._private(self._folder / name), "/charm/bin/pebble": self._pebble, **private},

@@ -188,7 +188,7 @@ class Model:
         """Add a unit and return it: one number higher, or on Kubernetes the next ordinal."""
         number = len(self.units) if self.is_kubernetes else self._numbers
         self._numbers += 1
-        # Its own, in the network of place.py.
+        # Its own, in the network of containers.py.
         address = f"10.0.{number // 250}.{1 + number % 250}"
         unit = Unit(f"{self.app}/{number}", address, charm=self.charm_version)
         ingress = CLUSTER_IP if self.is_kubernetes else address

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from tests.simulation import controller, hosts, model, place
+from tests.simulation import containers, controller, hosts, model
 from tests.support import baking, matrix, packing
 
 
@@ -86,7 +86,7 @@ class Suite:
         before = len(running.juju.history)
         if by_tox:
             # The plugins' folder is all that tox is told beside what its user may say.
-            path = f"testenv:integration.set_env+=PYTHONPATH={place.PROGRAMS}"
+            path = f"testenv:integration.set_env+=PYTHONPATH={containers.PROGRAMS}"
             command = ["tox", "--workdir", self._tox_folder, "-e", "integration"]
             command += ["--override", path, "--", *arguments]
         else:
@@ -100,7 +100,7 @@ class Suite:
                 **running.environment,
                 "CHARM_PATH": str(self.packed),
                 "PATH": f"{running.cli}:{os.environ['PATH']}",
-                "PYTHONPATH": str(place.PROGRAMS),
+                "PYTHONPATH": str(containers.PROGRAMS),
                 "JUJU_SIMULATION_CONSTANTS": json.dumps(constants or {}),
             },
             stdout=subprocess.PIPE,

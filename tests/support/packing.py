@@ -14,7 +14,7 @@ import zipfile
 
 import filelock
 
-from tests.simulation import place
+from tests.simulation import containers
 from tests.support import baking, matrix, pythons
 
 # Modules that charmcraft imports and only the system package python3-apt carries.
@@ -88,7 +88,7 @@ def pack(project: pathlib.Path, work: pathlib.Path, base: str) -> pathlib.Path:
     inside = pathlib.Path("/packing")
     charmcraft = [sys.executable, "-m", "charmcraft", "pack", "--destructive-mode", "--verbose"]
     result = subprocess.run(
-        place.command(
+        containers.command(
             {str(inside): work.parent},
             *("sh", "-euc", prepare, "sh", inside / "tools/os-release", inside / work.name),
             *charmcraft,
@@ -131,7 +131,7 @@ def problem() -> str | None:
     tag = f"cpython-{sys.version_info.major}{sys.version_info.minor}-"
     if not any(tag in module.name for module in modules):
         return f"the system package python3-apt is not for Python {sys.version.split()[0]}"
-    return place.problem()
+    return containers.problem()
 
 
 def _digest(project: pathlib.Path) -> str:
