@@ -16,6 +16,7 @@ containers.py  namespaces, so that units share neither /etc nor processes nor th
 
 Real: the packed charm, its dispatch, its Python and virtual environment, files, Pebble and its
 command, services' processes, the hosts' network, the generated tests, jubilant and its plugin.
-Simulated: everything of Juju, Kubernetes and systemd. Not simulated: relations but the peer one, storages' events, resources' content,
+Simulated: everything of Juju, Kubernetes and systemd. Not simulated: relations but the peer one,
+storages' events, resources' content,
 upgrades of Juju, update-status, and secrets that become due.
 """
