@@ -52,6 +52,15 @@ def cookiecutter_config(tmp_path_factory: pytest.TempPathFactory) -> Iterator[No
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def outside_of_tox() -> Iterator[None]:
+    """Let a charm's own tox not use, and wait for, the folder of the tox that runs these tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith("TOX_")]:
+            patch.delenv(name)
+        yield
+
+
 @pytest.fixture(scope="session")
 def baker(tmp_path_factory: pytest.TempPathFactory) -> baking.Baker:
     """Return a baker whose charms are for reading only."""
