@@ -251,6 +251,8 @@ class History(stateful.RuleBasedStateMachine):
         """Any of the waiting events is skipped; update-status does what it would have done."""
         number, kind = data.draw(strategies.sampled_from(self.waiting))
         self.app.queue.remove((number, kind))
+        if kind == "workload_pebble_ready":
+            self.set_pebble(number, answers=True)
         self.run(number, "update_status")
 
     @stateful.precondition(lambda self: self.up)
@@ -258,7 +260,9 @@ class History(stateful.RuleBasedStateMachine):
     def stray(self, data: strategies.DataObject):
         """An event arrives late or twice, at a unit that it may not concern any more."""
         number = data.draw(strategies.sampled_from(self.up))
-        self.run(number, data.draw(strategies.sampled_from(self.charm.events.OBSERVED)))
+        # What comes after stop and remove is a unit of another name, or its new pod.
+        kinds = [kind for kind in self.charm.events.OBSERVED if kind not in LEAVING]
+        self.run(number, data.draw(strategies.sampled_from(kinds)))
 
     @stateful.precondition(lambda self: self.app.secrets and self.app.leader in self.up)
     @stateful.rule(kind=strategies.sampled_from(ROTATING))

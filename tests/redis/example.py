@@ -28,7 +28,8 @@ MACHINE: Edits = {
         (
             "    return json.loads(text)\n",
             "    lines = dict(line.split(maxsplit=1) for line in text.splitlines())\n"
-            '    return {"password": lines["masterauth"], "leads": "replicaof" not in lines}\n',
+            '    password = lines["masterauth"].strip("\\"")\n'
+            '    return {"password": password, "leads": "replicaof" not in lines}\n',
         ),
         ("import subprocess\n", "import subprocess\nimport unittest.mock\n"),
         (
@@ -62,7 +63,8 @@ KUBERNETES: Edits = {
         (
             "    return json.loads(text)\n",
             "    lines = dict(line.split(maxsplit=1) for line in text.splitlines())\n"
-            '    return {"password": lines["masterauth"], "leads": "replicaof" not in lines}\n',
+            '    password = lines["masterauth"].strip("\\"")\n'
+            '    return {"password": password, "leads": "replicaof" not in lines}\n',
         ),
         (
             "        self.commands.append(command)\n",

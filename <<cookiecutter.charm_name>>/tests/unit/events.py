@@ -83,17 +83,9 @@ def _variants(on: Any, kind: str, state: testing.State) -> Iterator[Any]:
         name, what, event = match.groups()
         for thing in getattr(state, f"{what}s"):
 <% else %>
-<% if cookiecutter.substrate == "machine" %>
-    elif match := re.fullmatch(r"(\w+)_(relation|storage)_(\w+)", kind):
-<% else %>
     elif match := re.fullmatch(r"(\w+)_(relation|pebble|storage)_(\w+)", kind):
-<% endif %>
         name, what, event = match.groups()
-<% if cookiecutter.substrate == "machine" %>
-        for thing in getattr(state, f"{what}s"):
-<% else %>
         for thing in getattr(state, {"pebble": "containers"}.get(what, f"{what}s")):
-<% endif %>
 <% endif %>
             if getattr(thing, "endpoint", getattr(thing, "name", "")).replace("-", "_") == name:
                 for details in _details(event, thing):

@@ -26,7 +26,17 @@ from ops import testing
 import workload
 
 <% if cookiecutter.substrate == "kubernetes" %>
-CHANGE_ERROR = ops.pebble.ChangeError("cannot start", None)  # type: ignore[arg-type]
+CHANGE = ops.pebble.Change.from_dict(
+    {
+        "id": "1",
+        "kind": "restart",
+        "summary": "Restart the service",
+        "status": "Error",
+        "ready": True,
+        "spawn-time": "2026-01-01T00:00:00Z",
+    }
+)
+CHANGE_ERROR = ops.pebble.ChangeError("cannot start", CHANGE)
 <% endif %>
 WAITING = testing.WaitingStatus("waiting for the workload to take its settings")
 
