@@ -43,7 +43,9 @@ class Plugin:
 def run(killers: collections.Counter[str]) -> str:
     """Run the unit tests, and return the first that fails, or an empty text."""
     plugin = Plugin(killers)
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    silence = os.open(os.devnull, os.O_WRONLY)
+    for descriptor in (1, 2):
+        os.dup2(silence, descriptor)
     code = pytest.main([*OPTIONS, "tests/unit"], plugins=[plugin])
     return plugin.killer or ("" if code == pytest.ExitCode.OK else "collection")
 

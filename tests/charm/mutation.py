@@ -1,6 +1,6 @@
-"""Do a charm's own unit tests kill the mutants that mutmut makes of it? Run ``tox -e mutation``.
+"""Do a charm's own unit tests kill every mutant of it? Run ``tox -e mutation``.
 
-It takes minutes, so pytest doesn't find it by itself; test_mutants.py runs with all else.
+It takes many minutes, so pytest doesn't find it by itself; test_mutants.py runs with all else.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ import re
 import shutil
 import sys
 
+import pytest
 import tomli
 
+from tests.charm import mutants, test_mutants
 from tests.support import baking, command, libyaml, parameters
 
 SURVIVORS = tomli.loads(pathlib.Path(__file__).with_name("survivors.toml").read_text())
@@ -29,6 +31,18 @@ libyaml.pytest_configure()
 from mutmut.__main__ import cli
 cli()
 """
+
+
+@parameters.SUBSTRATES
+@pytest.mark.parametrize("kind", [k for k in mutants.KINDS if k not in test_mutants.EACH_TIME])
+def test_the_unit_tests_find_a_mistake(
+    baker: baking.Baker, tmp_path: pathlib.Path, kind: str, substrate: str
+):
+    """survivors.toml lists the mutants that live, each with the reason."""
+    charm = tmp_path / "charm"
+    shutil.copytree(baker.bake({"substrate": substrate}), charm)
+
+    test_mutants.check(charm, test_mutants.make(baker, kind, substrate))
 
 
 @parameters.SUBSTRATES

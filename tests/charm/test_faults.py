@@ -24,9 +24,8 @@ import pytest
 from ops import testing
 
 from tests.charm import invariants
-from tests.support import baking, hook_commands, loading, matrix
+from tests.support import baking, hook_commands, loading, parameters
 
-SUBSTRATES = pytest.mark.parametrize("substrate", matrix.CHOICES["substrate"])
 UNITS = pytest.mark.parametrize(
     ("role", "published"),
     [
@@ -166,7 +165,7 @@ class Run:
             object.__setattr__(self.discarded, "leader", False)
 
 
-@SUBSTRATES
+@parameters.SUBSTRATES
 @UNITS
 def test_a_fault_at_any_point_does_no_harm(
     baker: baking.Baker,

@@ -15,14 +15,12 @@ from typing import Any
 
 import hypothesis
 import ops
-import pytest
 from hypothesis import stateful, strategies
 from ops import testing
 
 from tests.charm import invariants
-from tests.support import baking, hook_commands, loading, matrix
+from tests.support import baking, hook_commands, loading, parameters
 
-SUBSTRATES = pytest.mark.parametrize("substrate", matrix.CHOICES["substrate"])
 SETTINGS = hypothesis.settings(
     deadline=None,
     derandomize=True,
@@ -456,7 +454,7 @@ def refusing() -> Iterator[None]:
         yield
 
 
-@SUBSTRATES
+@parameters.SUBSTRATES
 def test_the_units_agree_after_any_history(baker: baking.Baker, substrate: str):
     with loading.loaded(baker.bake({"substrate": substrate})) as charm:
         machine = type("HistoryOfOneCharm", (History,), {"charm": charm})

@@ -1,6 +1,6 @@
-"""Do a charm's own unit tests fail when a mistake is made in it, of each kind that matters here?
+"""Do a charm's own unit tests fail when a guard is taken away, or a secret is shown?
 
-``tox -e mutation`` asks the same of every mutant that mutmut makes, and of the other kinds.
+``tox -e mutation`` makes every other kind of mistake, too (tests/charm/mutation.py).
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ import pytest
 import tomli
 
 from tests.charm import mutants
-from tests.support import baking, command, matrix
+from tests.support import baking, command, matrix, parameters, unit_tests
 
 EXECUTIONER = pathlib.Path(__file__).with_name("executioner.py")
 SURVIVORS = tomli.loads(pathlib.Path(__file__).with_name("survivors.toml").read_text())
 FIRST, *OTHERS = matrix.CHOICES["substrate"]
-# Kinds that tests/charm/mutation.py leaves to mutmut, or runs each week.
-WEEKLY = ("comparisons", "conditions", "statements", "swallowed errors")
+# What this project is there for.
+EACH_TIME = ("guards", "stale guards", "logged secrets", "shown secrets")
 
 
 def sources(charm: pathlib.Path) -> dict[str, str]:
@@ -44,7 +44,7 @@ def check(charm: pathlib.Path, made: list[mutants.Mutant]) -> None:
         sys.executable,
         EXECUTIONER,
         cwd=charm,
-        env={**os.environ, "PYTHONPATH": str(matrix.TEMPLATE / "tests" / "support")},
+        env={**os.environ, **unit_tests.ENVIRONMENT},
         input=json.dumps([(mutant.file, mutant.source) for mutant in made]),
     )
     assert result.returncode == 0, result.stdout
@@ -55,16 +55,15 @@ def check(charm: pathlib.Path, made: list[mutants.Mutant]) -> None:
     assert sorted(alive) == sorted(expected)
 
 
-@pytest.mark.parametrize("kind", [kind for kind in mutants.KINDS if kind not in WEEKLY])
-@pytest.mark.parametrize("substrate", matrix.CHOICES["substrate"])
+@parameters.SUBSTRATES
 def test_the_unit_tests_find_a_mistake(
-    baker: baking.Baker, tmp_path: pathlib.Path, kind: str, substrate: str
+    baker: baking.Baker, tmp_path: pathlib.Path, substrate: str
 ):
     """survivors.toml lists the mutants that live, each with the reason."""
     charm = tmp_path / "charm"
     shutil.copytree(baker.bake({"substrate": substrate}), charm)
 
-    check(charm, make(baker, kind, substrate))
+    check(charm, [mutant for kind in EACH_TIME for mutant in make(baker, kind, substrate)])
 
 
 @pytest.mark.parametrize("kind", mutants.KINDS)

@@ -8,7 +8,7 @@ import shutil
 
 import pytest
 
-from tests.support import baking, edits, matrix, unit_tests
+from tests.support import baking, edits, parameters, unit_tests
 
 # What a careless edit does, by what the failing tests say that it would have done.
 DEEDS = {
@@ -36,7 +36,7 @@ EDIT = """
 
 
 @pytest.mark.parametrize("message", DEEDS)
-@pytest.mark.parametrize("substrate", matrix.CHOICES["substrate"])
+@parameters.SUBSTRATES
 def test_a_deed_that_nobody_faked_fails(
     baker: baking.Baker, tmp_path: pathlib.Path, substrate: str, message: str
 ):

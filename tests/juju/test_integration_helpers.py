@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support import baking, matrix
+from tests.support import baking, matrix, parameters
 
 RESULTS = {
     "leader": "app/0",
@@ -156,7 +156,7 @@ def test_silence_is_not_in_line(convergence):
     assert convergence.not_in_line([], "app/0") == ["no unit answered"]
 
 
-@pytest.mark.parametrize("substrate", matrix.CHOICES["substrate"])
+@parameters.SUBSTRATES
 def test_both_harnesses_have_the_same_helpers(baker: baking.Baker, substrate: str):
     """A team that changes the harness reads the same names, arguments and docstrings."""
     helpers = []
