@@ -263,6 +263,12 @@ class System:
         }
 
     @property
+    def written(self) -> dict[str, int]:
+        """When each file was last written, in nanoseconds since the epoch."""
+        paths = (path for path in self.root.rglob("*") if path.is_file())
+        return {str(path): path.stat().st_mtime_ns for path in paths}
+
+    @property
     def settings(self) -> dict[str, Any] | None:
         """What the running workload has taken; None if it doesn't run or isn't through with it."""
         if not self.running:

@@ -72,7 +72,7 @@ def test_a_secret_that_is_not_announced_is_left_alone(
     """Juju logs an error for each unit that asks for a secret before there is one."""
     state = states.with_peers(deployed, local_app_data={"leader": f"{states.APP}/1"})
 
-    state = ctx.run(ctx.on.update_status(), state)
+    state = ctx.run(ctx.on.update_status(), states.rotate(state))
 
     assert system.settings is None
     assert states.secret(state).tracked_content == states.credentials(deployed)
@@ -101,7 +101,8 @@ def test_events_about_another_secret_are_left_alone(
     ctx: testing.Context, leading: testing.State, event: str
 ):
     other = testing.Secret({"key": "value"}, owner="app", label="other")
-    state = dataclasses.replace(leading, secrets={*leading.secrets, other})
+    rotated = ctx.run(ctx.on.secret_rotate(states.secret(leading)), leading)
+    state = dataclasses.replace(rotated, secrets={*rotated.secrets, other})
     revision = {"revision": 1} if event == "secret_remove" else {}
 
     after = ctx.run(getattr(ctx.on, event)(other, **revision), state)

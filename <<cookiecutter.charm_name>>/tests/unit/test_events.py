@@ -110,15 +110,16 @@ def test_a_second_event_finds_nothing_to_do(
     state = events.seen_by(kind, seen_by(role, deployed))
     for event in events.variants(ctx, kind, state):
         once = ctx.run(ctx.on.update_status(), ctx.run(event, state))
-        files, interruptions = system.files, system.interruptions
+        written, interruptions = system.written, system.interruptions
 
         with pytest.MonkeyPatch.context() as patch:
-            # Scenario takes a revision with the same content for no change.
-            patch.setattr(ops.Secret, "set_content", lambda *_: pytest.fail("a needless revision"))
+            # Scenario's state doesn't show what sets the same again.
+            for name in ("set_content", "set_info"):
+                patch.setattr(ops.Secret, name, lambda *_, **__: pytest.fail("a needless write"))
             twice = ctx.run(ctx.on.update_status(), once)
 
         assert application(twice) == application(once)
-        assert (system.files, system.interruptions) == (files, interruptions)
+        assert (system.written, system.interruptions) == (written, interruptions)
 
 
 @pytest.mark.parametrize(("option", "value"), OPTIONS)
