@@ -5,12 +5,13 @@
 """Charm the workload, with a leader that every unit knows."""
 
 import dataclasses
+import functools
 import logging
 
 import ops
 
-import leadership
-import workload
+from leadership import PEER_RELATION, Leadership, NotLeaderError
+from workload import Settings, Workload
 
 logger = logging.getLogger(__name__)
 
@@ -33,16 +34,17 @@ class << cookiecutter.__class_name >>(ops.CharmBase):
 
     def __init__(self, framework: ops.Framework):
         super().__init__(framework)
-        self.leadership = leadership.Leadership(self)
+        self.leadership = Leadership(self)
 <% if cookiecutter.substrate == "machine" %>
-        self.workload = workload.Workload(self.app.name)
+        self.workload = Workload(self.app.name)
 <% else %>
-        self.workload = workload.Workload(self.unit.get_container("workload"))
+        self.workload = Workload(self.unit.get_container("workload"))
 <% endif %>
 <% if cookiecutter.substrate == "kubernetes" %>
-        self._problem = ""  # What kept this event from configuring the workload.
+        # Why this event could not configure the workload; None if it didn't try.
+        self._problem: str | None = None
 <% endif %>
-        # These say no more than that something may have changed. None of them is sure to arrive.
+        # Each of these means only that something may have changed. Any of them may be lost.
         for event in (
             self.on.install,
             self.on.start,
@@ -50,9 +52,9 @@ class << cookiecutter.__class_name >>(ops.CharmBase):
             self.on.update_status,
             self.on.upgrade_charm,
             self.on.leader_elected,
-            self.on[leadership.PEER_RELATION].relation_created,
-            self.on[leadership.PEER_RELATION].relation_changed,
-            self.on[leadership.PEER_RELATION].relation_departed,
+            self.on[PEER_RELATION].relation_created,
+            self.on[PEER_RELATION].relation_changed,
+            self.on[PEER_RELATION].relation_departed,
             self.on.secret_changed,
 <% if cookiecutter.substrate == "kubernetes" %>
             self.on["workload"].pebble_ready,
@@ -82,24 +84,27 @@ class << cookiecutter.__class_name >>(ops.CharmBase):
         self.leadership.reconcile()
         settings = self._settings()
         logger.debug("reconcile with %s", settings)
-        # What is missing is in the unit's status, and its arrival is another event.
 <% if cookiecutter.substrate == "machine" %>
-        if settings and self.workload.reconfigure(settings):
-            self.unit.set_workload_version(self.workload.version())
+        if settings is None:
 <% else %>
-        if settings and self.workload.is_available():
-            try:
-                started = self.workload.reconfigure(settings)
-            except PermissionError:
-                self._problem = f"user {workload.USER} can't write in {workload.FOLDER}"
-                return
-            if started:
-                self.unit.set_workload_version(self.workload.version())
+        self._problem = ""
+        if settings is None or not self.workload.is_available():
+<% endif %>
+            return  # The unit's status says what is missing. Another event follows its arrival.
+        if not self.workload.is_configured(settings):
+            self.unit.set_workload_version(self.workload.version())
+<% if cookiecutter.substrate == "machine" %>
+        self.workload.reconfigure(settings)
+<% else %>
+        try:
+            self.workload.reconfigure(settings)
+        except PermissionError as e:
+            self._problem = str(e)
 <% endif %>
 
     def _on_secret_rotate(self, event: ops.SecretRotateEvent) -> None:
         """Rotate the credentials when they are due, unless leadership has moved on since."""
-        if event.secret.label == leadership.SECRET_LABEL and self.unit.is_leader():
+        if self.leadership.manages(event.secret):
             self.leadership.rotate()
         self._reconcile(event)
 
@@ -126,7 +131,7 @@ class << cookiecutter.__class_name >>(ops.CharmBase):
         """
         try:
             self.leadership.rotate()
-        except leadership.NotLeaderError as e:
+        except NotLeaderError as e:
             event.fail(str(e))
         except ops.SecretNotFoundError:
             event.fail("there are no credentials to rotate yet")
@@ -152,6 +157,8 @@ class << cookiecutter.__class_name >>(ops.CharmBase):
             event.add_status(ops.MaintenanceStatus("stopping"))
             return
 <% if cookiecutter.substrate == "kubernetes" %>
+        if self._problem is None:
+            return  # An action that only shows something leaves the status as it is.
         if self._problem:
             event.add_status(ops.BlockedStatus(self._problem))
 <% endif %>
@@ -174,7 +181,12 @@ class << cookiecutter.__class_name >>(ops.CharmBase):
 <% endif %>
         event.add_status(ops.ActiveStatus())
 
-    def _settings(self) -> workload.Settings | None:
+    @functools.cached_property
+    def _planned_units(self) -> int:
+        """How many units the application should have, not counting those being removed."""
+        return self.app.planned_units()
+
+    def _settings(self) -> Settings | None:
         """Gather what the workload is to run with, once all of it is known and valid."""
         leader, address = self.leadership.leader, self.leadership.leader_address
         credentials = self.leadership.credentials
@@ -184,11 +196,11 @@ class << cookiecutter.__class_name >>(ops.CharmBase):
             config = self.load_config(Config)
         except ValueError:
             return None
-        return workload.Settings(
+        return Settings(
             unit=self.unit.name,
             leader=leader,
             leader_address=address,
-            planned_units=self.leadership.planned_units,
+            planned_units=self._planned_units,
             username=credentials["username"],
             password=credentials["password"],
             log_level=config.log_level,

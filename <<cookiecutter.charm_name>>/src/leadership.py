@@ -10,7 +10,6 @@ See https://documentation.ubuntu.com/juju/3.6/reference/unit/#leader-unit
 """
 
 import contextlib
-import functools
 import hashlib
 import secrets
 from collections.abc import Mapping
@@ -115,11 +114,6 @@ class Leadership:
         values = str(sorted(credentials.items())) if credentials else ""
         return hashlib.sha256(values.encode()).hexdigest()[:12] if values else ""
 
-    @functools.cached_property
-    def planned_units(self) -> int:
-        """The number of units that the application is to have, without those that leave."""
-        return self._app.planned_units()
-
     @property
     def missing(self) -> str:
         """What this unit waits for before it can follow or lead, or an empty text."""
@@ -146,15 +140,15 @@ class Leadership:
         content = secret.get_content(refresh=True) if secret else {}
         if not leads:
             return
-        made = {key: make() for key, make in CREDENTIALS.items()}
+        made = {key: make() for key, make in CREDENTIALS.items() if key not in content}
         if secret is None:
             info = self._app.add_secret(made, label=SECRET_LABEL, rotate=SECRET_ROTATION)
         else:
             info = secret.get_info()
             if info.rotation != SECRET_ROTATION:
                 secret.set_info(rotate=SECRET_ROTATION)
-            if not made.keys() <= content.keys():
-                self._set_content(secret, {**made, **content})
+            if made:
+                self._set_content(secret, {**content, **made})
         # ops leaves out what is published already, and writes nothing if that is all.
         published = {LEADER_KEY: self._unit.name, SECRET_ID_KEY: _bare_id(info.id)}
         peers.data[self._app].update(published)
@@ -167,7 +161,7 @@ class Leadership:
             ops.SecretNotFoundError: if no leader has made the credentials yet.
         """
         self.require_leader()
-        secret = self._model.get_secret(label=SECRET_LABEL)
+        secret = self._secret or self._model.get_secret(label=SECRET_LABEL)
         # A new leader may still track an old revision, so start from the newest.
         rotated = {key: CREDENTIALS[key]() for key in ROTATED}
         self._set_content(secret, {**secret.peek_content(), **rotated})
@@ -178,12 +172,16 @@ class Leadership:
         Another secret, one that is gone and the newest revision stay: if Juju refuses a removal
         when the hook ends, it repeats the hook (https://github.com/juju/juju/issues/20794).
         """
-        if self._unit.is_leader() and (secret := self._find_secret()):
-            info = secret.get_info()
-            # By ID, since some versions of Juju leave the event's label out.
-            is_ours = event.secret.unique_identifier == _bare_id(info.id)
-            if is_ours and event.revision < info.revision:
-                event.remove_revision()
+        if self.manages(event.secret) and event.revision < event.secret.get_info().revision:
+            event.remove_revision()
+
+    def manages(self, secret: ops.Secret) -> bool:
+        """Whether this unit leads, and an event's secret is that of the credentials.
+
+        The ID tells, since Juju 3.6 may send secret-remove without a label.
+        """
+        mine = self._find_secret() if self._unit.is_leader() else None
+        return mine is not None and secret.unique_identifier == _bare_id(mine.get_info().id)
 
     @property
     def _peers(self) -> ops.Relation | None:

@@ -73,8 +73,9 @@ LAYER = ops.pebble.Layer(
         "checks": {
             CHECK: {
                 "override": "replace",
-                # Ready, not alive: a pod that fails gets no requests, and isn't restarted over
-                # and over. Juju's status doesn't show it, so the unit's status does.
+                # It stands in for a check of the workload. Ready, not alive: a pod that fails gets
+                # no requests, and isn't restarted over and over. Juju's status doesn't show that,
+                # so the unit's status does.
                 "level": "ready",
                 "exec": {"command": f"test -s {FOLDER}/workload.json"},
             }
@@ -135,6 +136,8 @@ class Workload:
         if not self._unit_file.exists() or self._unit_file.read_text() != unit:
             self._record()  # So that the service restarts, though a hook may be cut short here.
             self._unit_file.write_text(unit)
+        if not self._is_enabled():
+            systemd.service_enable(self._service)
 <% else %>
     """The Pebble service that runs the workload in its container."""
 
@@ -151,8 +154,13 @@ class Workload:
     def apply(self, old: Settings, new: Settings) -> bool:
         """Hand changed live settings to the running workload, whose file has them already.
 
-        After a hook that was cut short, the workload may have taken all or part of them before.
-        A command that needs a secret gets it from ``run``, by stdin or environment.
+<% if cookiecutter.substrate == "machine" %>
+        The placeholder gets a signal, which ExecReload sends; another workload may take a command.
+<% else %>
+        The placeholder gets a signal; another workload may take a command.
+<% endif %>
+        A command that needs a secret gets it from ``run``, by stdin or environment. After a hook
+        that was cut short, or a restart of its own, the workload may have the settings already.
 
         Args:
             old: What the workload was told before. If it refuses, settings that it was told even
@@ -177,16 +185,18 @@ class Workload:
 
     # Common to all workloads:
 
-    def reconfigure(self, settings: Settings) -> bool:
+    def reconfigure(self, settings: Settings) -> None:
         """Ensure that the workload runs with these settings, and restart it only if it must.
 
         What the running workload may have taken is recorded before its file changes, the newest
         last, so that wherever a hook is cut short, the next one knows what is left to do. The
         units don't wait for each other; where their restarts must not coincide,
         charmlibs-rollingops lets them take turns.
+<% if cookiecutter.substrate == "kubernetes" %>
 
-        Returns:
-            Whether the workload was started or restarted.
+        Raises:
+            PermissionError: if the container's user can't write the workload's files.
+<% endif %>
         """
 <% if cookiecutter.substrate == "kubernetes" %>
         self._container.add_layer(SERVICE, LAYER, combine=True)
@@ -198,7 +208,7 @@ class Workload:
             self._write(self._config, settings.render())
             self._restart()
             self._record(settings)
-            return True
+            return
         if known[-1] != settings:
             self._record(*known, settings)
         self._write(self._config, settings.render())
@@ -208,7 +218,6 @@ class Workload:
 <% if cookiecutter.substrate == "kubernetes" %>
         self._container.replan()  # Restarts the service if an upgrade has changed the layer.
 <% endif %>
-        return False
 
     def is_configured(self, settings: Settings) -> bool:
         """Whether the workload runs, has taken just these settings, and would start with them."""
@@ -247,6 +256,10 @@ class Workload:
             command, input=stdin, env=env, check=True, capture_output=True, text=True, timeout=60
         ).stdout
 
+    def _is_enabled(self) -> bool:
+        command = ["systemctl", "is-enabled", "--quiet", self._service]
+        return subprocess.run(command, check=False, timeout=60).returncode == 0
+
     def stop(self) -> None:
         """Ensure that the service doesn't run."""
         if self._unit_file.exists():
@@ -264,16 +277,15 @@ class Workload:
 
     def _restart(self) -> None:
         systemd.daemon_reload()
-        systemd.service_enable(self._service)
         systemd.service_restart(self._service)
 
     def _write(self, path: pathops.LocalPath, text: str) -> None:
         """Ensure that a file holds this text for its user alone, whole or not at all."""
+        new = path.with_name(f"{path.name}.new")
+        new.unlink(missing_ok=True)  # A hook that was cut short may have left it.
         if self._is_written(path, text):
             return
         path.parent.mkdir(exist_ok=True)
-        new = path.with_name(f"{path.name}.new")
-        new.unlink(missing_ok=True)
         new.touch(mode=0o600)
         new.write_text(text, user=USER)
         new.replace(path)
@@ -293,7 +305,7 @@ class Workload:
         try:
             check = self._container.get_checks(CHECK).get(CHECK)
         except ops.pebble.ConnectionError:
-            return False  # For the reason that is_configured gives.
+            return False  # Pebble may go away at any time.
         return check is None or check.status != ops.pebble.CheckStatus.DOWN
 
     def run(
@@ -314,14 +326,17 @@ class Workload:
 
     def _write(self, path: pathops.ContainerPath, text: str) -> None:
         """Ensure that a file holds this text for its user alone; Pebble writes it atomically."""
-        pathops.ensure_contents(path, text, mode=0o600)
+        try:
+            pathops.ensure_contents(path, text, mode=0o600)
+        except PermissionError as e:
+            raise PermissionError(f"user {USER} can't write in {FOLDER}") from e
 
     def _is_written(self, path: pathops.ContainerPath, text: str) -> bool:
         return path.exists() and path.read_text() == text
 <% endif %>
 
     def _record(self, *settings: Settings) -> None:
-        """Note what the running workload has taken: the last of these, or one of the others."""
+        """Record which settings the running workload may have taken, the newest last."""
         self._write(self._applied, json.dumps([vars(each) for each in settings]))
 
     def _recorded(self) -> list[Settings]:

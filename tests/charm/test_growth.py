@@ -166,7 +166,7 @@ MISTAKES = [
 +    def _on_leader_elected(self, _: ops.LeaderElectedEvent) -> None:
 +        self.app.add_secret({"token": "of-a-cluster"}, label="token")
 +
-     def _settings(self) -> workload.Settings | None:
+     def _settings(self) -> Settings | None:
 """,
     ),
     Mistake(
@@ -179,7 +179,7 @@ MISTAKES = [
         """
 --- src/charm.py
 @@
-         self.leadership = leadership.Leadership(self)
+         self.leadership = Leadership(self)
 +        self._leads = self.unit.is_leader()
 """,
     ),

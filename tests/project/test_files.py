@@ -51,6 +51,7 @@ FILES = {
     "tests/unit/states.py",
     "tests/unit/test_actions.py",
     "tests/unit/test_credentials.py",
+    "tests/unit/test_errors.py",
     "tests/unit/test_events.py",
     "tests/unit/test_failover.py",
     "tests/unit/test_leadership.py",

@@ -8,6 +8,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+<% if cookiecutter.substrate == "kubernetes" %>
+import fakes
+<% endif %>
 import ops
 import pytest
 import states
@@ -52,6 +55,11 @@ def seen_by(kind: str, state: testing.State) -> testing.State:
         if state.leader:
             secrets = {*state.secrets, OTHER_SECRET}
         return dataclasses.replace(state, secrets=secrets)
+<% if cookiecutter.substrate == "kubernetes" %>
+    if "_pebble_check_" in kind:
+        containers = {fakes.planned(container) for container in state.containers}
+        return dataclasses.replace(state, containers=containers)
+<% endif %>
     return state
 
 

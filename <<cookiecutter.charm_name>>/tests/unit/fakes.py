@@ -11,6 +11,7 @@ import contextlib
 <% if cookiecutter.substrate == "machine" %>
 import getpass
 <% else %>
+import dataclasses
 import functools
 <% endif %>
 import json
@@ -41,18 +42,31 @@ LIVE = {"leader", "leader_address", "planned_units"}
 RUN = subprocess.run
 <% else %>
 # Where a user other than root may write in a stock image, and where root may.
-OPEN_FOLDERS = ("tmp", "var")
-FOLDERS = (*OPEN_FOLDERS, "etc", "home", "opt", "run", "srv", "usr")
+OPEN_FOLDERS = ("/tmp", "/var/tmp")
+FOLDERS = ("etc", "home", "opt", "run", "srv", "tmp", "usr", "var")
 ORIGINALS = {
     name: getattr(ops.Container, name)
-    for name in ("exec", "make_dir", "push", "replan", "restart", "send_signal", "stop")
+    for name in (
+        *("add_layer", "exec", "make_dir", "push"),
+        *("replan", "restart", "send_signal", "stop"),
+    )
 }
 
 
 def _check_path(container: ops.Container, name: str, path: Any, *args: Any, **options: Any):
-    if pathlib.PurePath(path).parts[1] not in OPEN_FOLDERS:
+    if not str(path).startswith(OPEN_FOLDERS):
         raise ops.pebble.PathError("permission-denied", f"open {path}: permission denied")
     return ORIGINALS[name](container, path, *args, **options)
+
+
+def planned(container: testing.Container) -> testing.Container:
+    """Return a container whose Pebble has the charm's layer."""
+    checks = {
+        testing.CheckInfo(name, level=ops.pebble.CheckLevel(check.level))
+        for name, check in workload.LAYER.checks.items()
+    }
+    layers = {"workload": workload.LAYER}
+    return dataclasses.replace(container, layers=layers, check_infos=checks)
 
 
 def _as_method(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -88,7 +102,8 @@ class System:
         self.running: dict[str, dict[str, str]] = {}  # What each service has read, by service.
         self.interruptions = 0  # How often a running service was stopped.
         self.commands: list[tuple[list[str], dict[str, Any]]] = []
-        self.steps_left = -1  # How many changes of the system come before the hook is killed.
+        self.steps_left = -1  # How many changes of the system come before the error.
+        self.error: BaseException = Killed()
         self.refuses = False  # Whether the workload takes no live change.
 
     @contextlib.contextmanager
@@ -99,7 +114,9 @@ class System:
             patch.setattr(workload, "ETC", pathops.LocalPath(self.root / "etc"))
             patch.setattr(workload, "USER", getpass.getuser())
             patch.setattr(subprocess, "run", self._run)
-            patch.setattr(workload.Workload, "_write", self._stepwise(workload.Workload._write))
+            for name in ("replace", "write_text"):
+                step = self._stepwise(getattr(pathops.LocalPath, name))
+                patch.setattr(pathops.LocalPath, name, step)
             yield
 
     def daemon_reload(self) -> None:
@@ -137,10 +154,14 @@ class System:
         self.running.pop(service, None)
 
     def _run(self, command: list[str], **options: Any) -> Any:
+        if command[:2] == ["systemctl", "is-enabled"]:
+            return subprocess.CompletedProcess(command, int(command[-1] not in self.enabled))
         if command[0] not in OUTPUT:
             return RUN(command, **options)  # Which a unit test may not.
         self.commands.append((command, options))
-        return subprocess.CompletedProcess(command, 0, stdout=OUTPUT[command[0]])
+        is_captured = options.get("capture_output") and options.get("text")
+        text = OUTPUT[command[0]] if is_captured else None
+        return subprocess.CompletedProcess(command, 0, stdout=text)
 <% else %>
     """One unit's container of the workload.
 
@@ -153,28 +174,26 @@ class System:
         self.running: dict[str, dict[str, str]] = {}  # What each service has read, by service.
         self.interruptions = 0  # How often a running service was stopped.
         self.commands: list[list[str]] = []
-        self.steps_left = -1  # How many changes of the system come before the hook is killed.
+        self.timeouts: list[float | None] = []  # Of each command, in seconds.
+        self.steps_left = -1  # How many changes of the system come before the error.
+        self.error: BaseException = Killed()
         self.refuses = False  # Whether the workload takes no live change.
         for folder in FOLDERS:
             (root / folder).mkdir(parents=True)
 
     def container(self, name: str = "workload", *, can_connect: bool = True) -> testing.Container:
         """Describe the container for Scenario."""
-        return testing.Container(
+        container = testing.Container(
             name,
             can_connect=can_connect,
-            layers={"workload": workload.LAYER},
             service_statuses=dict.fromkeys(self.running, ops.pebble.ServiceStatus.ACTIVE),
-            check_infos={
-                testing.CheckInfo(name, level=ops.pebble.CheckLevel(check.level))
-                for name, check in workload.LAYER.checks.items()
-            },
             execs={testing.Exec([word], stdout=text) for word, text in OUTPUT.items()},
             mounts={
                 folder: testing.Mount(location=f"/{folder}", source=self.root / folder)
                 for folder in FOLDERS
             },
         )
+        return planned(container) if self.running else container
 
     @contextlib.contextmanager
     def patched(self) -> Iterator[None]:
@@ -182,16 +201,25 @@ class System:
         with pytest.MonkeyPatch.context() as patch:
             for name in ("make_dir", "push"):
                 patch.setattr(ops.Container, name, functools.partialmethod(_check_path, name))
-            for name in ("exec", "replan", "restart", "send_signal", "stop"):
+            for name in ("add_layer", "exec", "replan", "restart", "send_signal", "stop"):
                 function = self._stepwise(getattr(self, f"_{name}"))
                 patch.setattr(ops.Container, name, _as_method(function))
             patch.setattr(workload.Workload, "_write", self._stepwise(workload.Workload._write))
             yield
 
+    def _add_layer(self, container: ops.Container, label: str, layer: Any, **options: Any) -> None:
+        added = layer if isinstance(layer, ops.pebble.Layer) else ops.pebble.Layer(layer)
+        for service in added.services.values():
+            assert service.override and service.command
+        for check in added.checks.values():
+            assert check.override and any((check.exec, check.http, check.tcp))
+        ORIGINALS["add_layer"](container, label, layer, **options)
+
     def _exec(self, container: ops.Container, command: list[str], **options: Any) -> Any:
         if command[0] not in OUTPUT:
             pytest.fail(f"a unit test would run {command}; fake it in tests/unit/fakes.py")
         self.commands.append(command)
+        self.timeouts.append(options.get("timeout"))
         return ORIGINALS["exec"](container, command, **options)
 
     def _replan(self, container: ops.Container) -> None:
@@ -232,11 +260,10 @@ class System:
             read |= self.files
 
     def _step(self) -> None:
-        """Count a change of the system, and let the hook be killed before it if it is time."""
-        if self.steps_left == 0:
-            self.steps_left = -1
-            raise Killed
+        """Count a change of the system, and let it fail if it is time."""
         self.steps_left -= 1
+        if self.steps_left == -1:
+            raise self.error
 
     def _stepwise(self, function: Callable[..., Any]) -> Callable[..., Any]:
         def step(*args: Any, **options: Any) -> Any:

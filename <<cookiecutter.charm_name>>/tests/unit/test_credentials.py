@@ -4,13 +4,17 @@
 """The application's secret: made once, kept across leaders, rotated and cleared by the leader."""
 
 import dataclasses
+from typing import Any
 
 import fakes
+import ops
 import pytest
 import states
 from ops import testing
 
 import leadership
+
+ERROR = ops.ModelError("ERROR connection is shut down")
 
 
 @pytest.fixture
@@ -161,9 +165,10 @@ def test_only_the_leader_removes_an_obsolete_revision(
     state = dataclasses.replace(deployed, leader=leader)
 
     # The newest revision of the state's secret is 1.
-    ctx.run(ctx.on.secret_remove(states.secret(state), revision=0), state)
+    after = ctx.run(ctx.on.secret_remove(states.secret(state), revision=0), state)
 
     assert ctx.removed_secret_revisions == ([0] if leader else [])
+    assert after.unit_status == testing.ActiveStatus()
 
 
 def test_the_newest_revision_is_never_removed(ctx: testing.Context, leading: testing.State):
@@ -181,10 +186,6 @@ def test_settings_print_without_what_is_secret(ctx: testing.Context, deployed: t
     assert not [value for value in states.credentials(deployed).values() if value in printed]
 
 
-def test_every_secret_has_a_policy():
-    assert leadership.SECRET_ROTATION.value != "never"
-
-
 def test_the_action_sets_and_applies_a_new_password(
     ctx: testing.Context, system: fakes.System, leading: testing.State
 ):
@@ -197,14 +198,18 @@ def test_the_action_sets_and_applies_a_new_password(
     assert (ctx.action_results or {})["workload-configured"] == "true"
 
 
-def test_the_action_without_credentials_says_so(ctx: testing.Context, fresh: testing.State):
+@pytest.mark.parametrize("leader", [True, False])
+def test_the_action_without_credentials_says_so(
+    ctx: testing.Context, fresh: testing.State, leader: bool
+):
     relations = fresh.relations - {states.peers(fresh)}
-    state = dataclasses.replace(fresh, leader=True, relations=relations)
+    state = dataclasses.replace(fresh, leader=leader, relations=relations)
 
     with pytest.raises(testing.ActionFailed) as failed:
         ctx.run(ctx.on.action("rotate-credentials"), state)
 
-    assert failed.value.message == "there are no credentials to rotate yet"
+    hint = "is not the leader; run: "
+    assert ("there are no credentials to rotate yet" if leader else hint) in failed.value.message
 
 
 def test_the_fingerprint_tells_credentials_apart(ctx: testing.Context, deployed: testing.State):
@@ -229,3 +234,62 @@ def test_show_leadership_tracks_no_newer_credentials(
 
     assert states.secret(state).tracked_content == states.credentials(deployed)
     assert system.files == {}
+
+
+def fail(*args: Any, **options: Any) -> None:
+    """Stand in for a method that fails."""
+    raise ERROR
+
+
+@pytest.mark.parametrize(
+    "method", ["get_content", "get_info", "get_secret", "set_content", "set_info"]
+)
+def test_an_error_about_the_secret_fails_the_hook(
+    ctx: testing.Context, leading: testing.State, monkeypatch: pytest.MonkeyPatch, method: str
+):
+    """Here the leader has everything to write: a new key, and the policy."""
+    monkeypatch.setitem(leadership.CREDENTIALS, "new-key", lambda: "a new value")
+    secret = dataclasses.replace(states.secret(leading), rotate=None)
+    monkeypatch.setattr(ops.Model if method == "get_secret" else ops.Secret, method, fail)
+
+    with pytest.raises(testing.errors.UncaughtCharmError) as failed:
+        ctx.run(ctx.on.upgrade_charm(), dataclasses.replace(leading, secrets={secret}))
+
+    assert failed.value.__cause__ is ERROR
+
+
+def test_a_secret_that_cannot_be_added_fails_the_hook(
+    ctx: testing.Context, fresh: testing.State, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(ops.Application, "add_secret", fail)
+
+    with pytest.raises(testing.errors.UncaughtCharmError):
+        ctx.run(ctx.on.leader_elected(), dataclasses.replace(fresh, leader=True))
+
+
+@pytest.mark.parametrize("event", ["secret_rotate", "action"])
+def test_a_rotation_that_fails_is_not_taken_for_one_that_succeeded(
+    ctx: testing.Context, leading: testing.State, monkeypatch: pytest.MonkeyPatch, event: str
+):
+    subject = "rotate-credentials" if event == "action" else states.secret(leading)
+    monkeypatch.setattr(ops.Secret, "set_content", fail)
+
+    with pytest.raises(testing.errors.UncaughtCharmError):
+        ctx.run(getattr(ctx.on, event)(subject), leading)
+
+
+def test_a_rotation_of_a_secret_that_is_gone_makes_a_new_one(
+    ctx: testing.Context, leading: testing.State, monkeypatch: pytest.MonkeyPatch
+):
+    """An administrator may remove it between the event and its handling."""
+
+    def get_secret(model: ops.Model, **options: Any) -> ops.Secret:
+        raise ops.SecretNotFoundError
+
+    monkeypatch.setattr(ops.Model, "get_secret", get_secret)
+
+    after = ctx.run(ctx.on.secret_rotate(states.secret(leading)), leading)
+
+    (new,) = after.secrets - leading.secrets
+    bare_id = new.id.removeprefix("secret:")
+    assert states.peers(after).local_app_data["credentials-id"] == bare_id

@@ -82,3 +82,4 @@ def test_a_follower_waits_for_keys_that_the_leader_has_not_added(
     assert system.settings is None
     led = ctx.run(ctx.on.upgrade_charm(), dataclasses.replace(upgraded, leader=True))
     assert (states.secret(led).latest_content or {})["new-key"] == "a new value"
+    assert led.unit_status == testing.ActiveStatus()

@@ -25,19 +25,6 @@ from ops import testing
 
 import workload
 
-<% if cookiecutter.substrate == "kubernetes" %>
-CHANGE = ops.pebble.Change.from_dict(
-    {
-        "id": "1",
-        "kind": "restart",
-        "summary": "Restart the service",
-        "status": "Error",
-        "ready": True,
-        "spawn-time": "2026-01-01T00:00:00Z",
-    }
-)
-CHANGE_ERROR = ops.pebble.ChangeError("cannot start", CHANGE)
-<% endif %>
 WAITING = testing.WaitingStatus("waiting for the workload to take its settings")
 
 
@@ -98,12 +85,12 @@ def test_what_is_only_written_leaves_the_workload_alone(
         manager.charm.workload.install()
 <% endif %>
         settings = manager.charm._settings()
-        assert manager.charm.workload.reconfigure(settings)
+        manager.charm.workload.reconfigure(settings)
         (read,) = system.running.values()
         before = dict(read)
         changed = dataclasses.replace(settings, unit="app/9")
 
-        assert not manager.charm.workload.reconfigure(changed)
+        manager.charm.workload.reconfigure(changed)
 
         assert manager.charm.workload.is_configured(changed)
         assert read == before
@@ -199,6 +186,7 @@ def test_a_hook_that_is_cut_short_is_made_good_by_the_next_event(
         assert settings.get("password") == states.credentials(after).get("password")
         assert settings["log_level"] == (after.config.get("log-level") or "info")
         assert system.interruptions <= 2
+        assert state.workload_version == fakes.VERSION
 
 
 @pytest.mark.parametrize("text", ["", "[{", "null", '[{"of_another_revision": 1}]'])
@@ -311,11 +299,12 @@ def test_a_command_gets_what_is_secret_by_stdin_or_environment(
         assert command == ["tell", "it"]
         assert (options["input"], options["env"]["SECRET"]) == ("the-stdin", "the-env")
         assert options["env"]["PATH"] == os.environ["PATH"]
-        assert options["check"]
+        assert (options["check"], options["timeout"]) == (True, 60)
 <% else %>
         (executed,) = ctx.exec_history["workload"]
         assert executed.command == ["tell", "it"]
         assert (executed.stdin, executed.environment) == ("the-stdin", {"SECRET": "the-env"})
+        assert system.timeouts == [60]
 <% endif %>
 <% if cookiecutter.substrate == "machine" %>
 
@@ -350,6 +339,39 @@ def test_a_changed_unit_file_restarts_the_service(
     assert system.interruptions == 1
 
 
+@pytest.mark.parametrize("steps", range(5))
+def test_an_upgrade_that_is_cut_short_restarts_the_service(
+    ctx: testing.Context,
+    system: fakes.System,
+    deployed: testing.State,
+    monkeypatch: pytest.MonkeyPatch,
+    steps: int,
+):
+    state = ctx.run(ctx.on.start(), deployed)
+    monkeypatch.setattr(workload, "UNIT", workload.UNIT + "# new\n")
+    system.steps_left = steps
+    with pytest.raises(fakes.Killed):
+        ctx.run(ctx.on.upgrade_charm(), state)
+
+    ctx.run(ctx.on.update_status(), state)
+
+    (read,) = system.running.values()
+    assert read[""].endswith("# new\n")
+
+
+def test_a_disabled_service_is_enabled_again(
+    ctx: testing.Context, system: fakes.System, deployed: testing.State
+):
+    state = ctx.run(ctx.on.start(), deployed)
+    enabled = set(system.enabled)
+    system.enabled.clear()
+
+    ctx.run(ctx.on.update_status(), state)
+
+    assert system.enabled == enabled
+    assert system.interruptions == 0
+
+
 def test_the_files_are_the_users_alone(
     ctx: testing.Context,
     system: fakes.System,
@@ -362,13 +384,13 @@ def test_the_files_are_the_users_alone(
     new.touch(mode=0o644)
     owners: list[Any] = []
     modes: list[int] = []
-    replace = pathlib.Path.replace
+    replace = workload.pathops.LocalPath.replace
 
     def watch(path: pathlib.Path, target: pathlib.Path) -> pathlib.Path:
         modes.append(path.stat().st_mode & 0o777)
         return replace(path, target)
 
-    monkeypatch.setattr(pathlib.Path, "replace", watch)
+    monkeypatch.setattr(workload.pathops.LocalPath, "replace", watch)
     monkeypatch.setattr("shutil.chown", lambda path, user=None, group=None: owners.append(user))
 
     ctx.run(ctx.on.update_status(), elect(state))
@@ -515,6 +537,8 @@ def test_a_folder_that_the_user_cannot_write_blocks_the_unit(
 
     message = f"user {workload.USER} can't write in /etc/workload"
     assert state.unit_status == testing.BlockedStatus(message)
+    after = ctx.run(ctx.on.action("show-leadership"), state)
+    assert after.unit_status in (state.unit_status, testing.UnknownStatus())
     assert states.peers(state).local_app_data["leader"] == f"{states.APP}/0"
 
 
@@ -523,42 +547,34 @@ def test_the_user_is_that_of_the_container():
     assert (container["uid"], container["gid"]) == (workload.USER, workload.USER)
 
 
-@pytest.mark.parametrize("error", [ops.pebble.ConnectionError("gone"), CHANGE_ERROR])
-def test_a_workload_that_cannot_be_started_fails_the_hook(
-    ctx: testing.Context,
-    deployed: testing.State,
-    monkeypatch: pytest.MonkeyPatch,
-    error: Exception,
-):
-    """Juju retries the hook, and its log says why."""
-
-    def fail(container: ops.Container, *services: str):
-        raise error
-
-    monkeypatch.setattr(ops.Container, "restart", fail)
-
-    with pytest.raises(testing.errors.UncaughtCharmError) as failed:
-        ctx.run(ctx.on.start(), deployed)
-    assert failed.value.__cause__ is error
-
-
 @pytest.mark.parametrize("method", ["get_services", "get_checks"])
+@pytest.mark.parametrize("error", [ops.pebble.ConnectionError("gone"), RuntimeError("a mistake")])
 def test_a_status_survives_a_pebble_that_goes_away(
     ctx: testing.Context,
     deployed: testing.State,
     monkeypatch: pytest.MonkeyPatch,
     method: str,
+    error: Exception,
 ):
-    state = ctx.run(ctx.on.start(), deployed)
+    """It does so after the workload was configured; any other error fails the hook."""
+    original = getattr(ops.Container, method)
+    replaced: list[ops.Container] = []
 
-    def fail(container: ops.Container, *names: str):
-        raise ops.pebble.ConnectionError("gone")
+    def fail(container: ops.Container, *names: str) -> Any:
+        if replaced:
+            raise error
+        return original(container, *names)
 
     monkeypatch.setattr(ops.Container, method, fail)
+    monkeypatch.setattr(ops.Container, "replan", lambda self: replaced.append(self))
+    state = ctx.run(ctx.on.start(), deployed)
 
-    state = ctx.run(ctx.on.action("show-leadership"), state)
-
-    assert isinstance(state.unit_status, testing.WaitingStatus)
+    if isinstance(error, RuntimeError):
+        with pytest.raises(testing.errors.UncaughtCharmError):
+            ctx.run(ctx.on.update_status(), state)
+    else:
+        state = ctx.run(ctx.on.update_status(), state)
+        assert isinstance(state.unit_status, testing.WaitingStatus)
 
 
 @pytest.mark.parametrize("status", [ops.pebble.CheckStatus.UP, ops.pebble.CheckStatus.DOWN])
