@@ -22,13 +22,13 @@ MACHINE: Edits = {
             '"redis-cli": "OK\\n", "redis-server": f"Redis server v={VERSION} sha=0\\n"',
         ),
         (
-            'LIVE = {"leader", "leader_address", "planned_units"}\n',
-            'LIVE = {"leader", "leader_address", "planned_units", "password"}\n',
+            '"planned_units"}\n',
+            '"planned_units", "username", "password"}\n',
         ),
         (
             "    return json.loads(text)\n",
             "    lines = dict(line.split(maxsplit=1) for line in text.splitlines())\n"
-            '    password = lines["masterauth"].strip("\\"")\n'
+            "    password = lines[\"masterauth\"].strip('\"')\n"
             '    return {"password": password, "leads": "replicaof" not in lines}\n',
         ),
         ("import subprocess\n", "import subprocess\nimport unittest.mock\n"),
@@ -41,6 +41,9 @@ MACHINE: Edits = {
             "        self.commands.append((command, options))\n",
             "        self.commands.append((command, options))\n"
             '        if command[0] == "redis-cli":\n'
+            "            self._step()\n"
+            "            if self.refuses:\n"
+            "                raise subprocess.CalledProcessError(1, command)\n"
             "            for read in self.running.values():\n"
             "                read |= self.files\n",
         ),
@@ -57,19 +60,21 @@ KUBERNETES: Edits = {
             '"redis-cli": "OK\\n", "redis-server": f"Redis server v={VERSION} sha=0\\n"',
         ),
         (
-            'LIVE = {"leader", "leader_address", "planned_units"}\n',
-            'LIVE = {"leader", "leader_address", "planned_units", "password"}\n',
+            '"planned_units"}\n',
+            '"planned_units", "username", "password"}\n',
         ),
         (
             "    return json.loads(text)\n",
             "    lines = dict(line.split(maxsplit=1) for line in text.splitlines())\n"
-            '    password = lines["masterauth"].strip("\\"")\n'
+            "    password = lines[\"masterauth\"].strip('\"')\n"
             '    return {"password": password, "leads": "replicaof" not in lines}\n',
         ),
         (
             "        self.commands.append(command)\n",
             "        self.commands.append(command)\n"
             '        if command[0] == "redis-cli":\n'
+            "            if self.refuses:\n"
+            "                raise ops.pebble.ExecError(command, 1, None, None)\n"
             "            for read in self.running.values():\n"
             "                read |= self.files\n",
         ),

@@ -1,4 +1,4 @@
-"""Run a baked charm's own unit tests and linters, with this environment's Python."""
+"""Run a baked charm's own unit tests, with this environment's Python."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import sys
 
 from tests.support import command
 
-LINTERS = ("ruff check -q", "ruff format --check -q --diff src tests", "codespell", "pyright")
 # What a process with this environment's Python needs: none of its plugins, and one of ours.
 ENVIRONMENT = {
     "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
@@ -37,9 +36,3 @@ def run(charm: pathlib.Path, *files: str, covered: bool = False) -> tuple[int, s
     if covered and not result.returncode:
         result = command.run(sys.executable, "-m", "coverage", "report", cwd=charm)
     return result.returncode, result.stdout
-
-
-def lint(charm: pathlib.Path) -> str:
-    """Return what the charm's linters find."""
-    results = [command.run(*linter.split(), cwd=charm) for linter in LINTERS]
-    return "".join(result.stdout for result in results if result.returncode)

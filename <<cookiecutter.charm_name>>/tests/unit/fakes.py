@@ -36,8 +36,8 @@ import workload
 VERSION = "9.4"
 # What each command of the charm prints, by the command's first word.
 OUTPUT = {"sleep": f"sleep (GNU coreutils) {VERSION}\nCopyright\n"}
-# Settings that the running workload can take; a change of another one takes a restart.
-LIVE = {"leader", "leader_address", "planned_units"}
+# Settings whose change doesn't restart the workload.
+NO_RESTART = {"leader", "leader_address", "planned_units"}
 <% if cookiecutter.substrate == "machine" %>
 RUN = subprocess.run
 <% else %>

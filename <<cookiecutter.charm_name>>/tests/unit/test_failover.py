@@ -89,7 +89,7 @@ def test_the_new_leader_rotates_a_secret_that_it_has_not_made(app: application.A
     assert app.deliver() == [(0, "secret_changed"), (2, "secret_changed")]
     assert revisions(app) == [2]
     assert_in_line(app, leader=1)
-    assert interruptions(app) == ["password" not in fakes.LIVE] * COUNT
+    assert interruptions(app) == ["password" not in fakes.NO_RESTART] * COUNT
 
 
 def test_a_stale_leader_elected_writes_nothing(app: application.Application):
