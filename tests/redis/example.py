@@ -28,7 +28,7 @@ MACHINE: Edits = {
         (
             "    return json.loads(text)\n",
             "    lines = dict(line.split(maxsplit=1) for line in text.splitlines())\n"
-            "    password = lines[\"masterauth\"].strip('\"')\n"
+            '    password = lines["masterauth"].strip(\'"\')\n'
             '    return {"password": password, "leads": "replicaof" not in lines}\n',
         ),
         ("import subprocess\n", "import subprocess\nimport unittest.mock\n"),
@@ -66,7 +66,7 @@ KUBERNETES: Edits = {
         (
             "    return json.loads(text)\n",
             "    lines = dict(line.split(maxsplit=1) for line in text.splitlines())\n"
-            "    password = lines[\"masterauth\"].strip('\"')\n"
+            '    password = lines["masterauth"].strip(\'"\')\n'
             '    return {"password": password, "leads": "replicaof" not in lines}\n',
         ),
         (
