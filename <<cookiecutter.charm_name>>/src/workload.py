@@ -6,16 +6,16 @@
 A placeholder stands in for the workload, so that the charm deploys as it is: a shell that reads
 its file again at each SIGHUP. Replace what is above "Common to all workloads":
 <% if cookiecutter.substrate == "machine" %>
-the user, the commands, the settings and their file's format, how the workload is installed (with
-charmlibs-apt or charmlibs-snap, say), and how it takes a change while it runs.
+the user, the commands, the settings and their file's format, how the workload is installed (for
+example with charmlibs-apt or charmlibs-snap), and how it takes a change while it runs.
 <% else %>
 the user (also in charmcraft.yaml), the commands, the settings and their file's format, and how the
 workload takes a change while it runs.
 <% endif %>
 
-Leadership is no fence: a workload whose unit's agent is gone goes on as it was told, perhaps as
-the leader. Only its own quorum, minimum of replicas, lease or term keeps two from leading at once;
-``Settings.planned_units`` is there for that.
+Leadership is no fence: a workload whose unit's agent is gone goes on with its last settings,
+perhaps as the leader. Only its own quorum, minimum of replicas, lease or term keeps two from
+leading at once; ``Settings.planned_units`` is there for that.
 """
 
 import dataclasses
@@ -93,7 +93,7 @@ WRITTEN = {"change": "written"}  # The file has it for the next start.
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """What the workload is told: texts, numbers and booleans, since JSON keeps a record of it."""
+    """What the workload receives: texts, numbers and booleans, since JSON keeps a record of it."""
 
     unit: str = dataclasses.field(metadata=WRITTEN)
     leader: str = dataclasses.field(metadata=LIVE)
@@ -163,9 +163,9 @@ class Workload:
         that was cut short, or a restart of its own, the workload may have the settings already.
 
         Args:
-            old: What the workload was told before. If it refuses, settings that it was told even
-                earlier and may never have taken are tried as well.
-            new: What it is told now.
+            old: The settings before. If the workload refuses, earlier ones, which it may still
+                have, are tried as well.
+            new: The settings now.
 
         Returns:
             Whether the workload took them. If not, the next event tries again.

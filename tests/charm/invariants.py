@@ -29,7 +29,7 @@ def find_secret(state: testing.State) -> testing.Secret | None:
 
 
 def expected(charm: loading.Charm, number: int, state: testing.State) -> dict[str, Any] | None:
-    """Return what a unit's workload should be told, or None if the unit has to wait."""
+    """Return the settings that a unit's workload should have, or None if the unit has to wait."""
     app = charm.states.APP
     peers, secret = usable_peers(state), find_secret(state)
     published = peers.local_app_data if peers else {}
@@ -76,7 +76,7 @@ def check_in_line(
     """Check a unit after an event that reconciles, and the application if the unit leads.
 
     Returns:
-        Whether the workload is told something; if not, the unit says that it waits.
+        Whether the workload has its settings; if not, the unit says that it waits.
     """
     peers, secret = usable_peers(state), find_secret(state)
     if state.leader and peers:

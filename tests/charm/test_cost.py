@@ -33,18 +33,21 @@ def costs(substrate: str, leader: bool) -> dict[str, dict[str, int]]:
         **({"secret-info-get": 1} if leader else {}),
     }
     looking = {**usual, "secret-get": 1, "secret-info-get": 0, **ACTION}
+    refused = {**looking, "action-set": 0, "action-fail": 1}
+    if substrate == "kubernetes":  # An action that changes nothing leaves the unit's status alone.
+        looking["status-set"] -= 1
+        refused = {"is-leader": 1, "action-get": 2, "action-fail": 1}
     different = {"install": INSTALL, "stop": LEAVING, "remove": LEAVING}
     if leader:
         # It peeks, asks for the ID to set, sets, and fetches what it has set; the workload starts.
         rotating = {**usual, "secret-get": 5, "secret-info-get": 2, "secret-set": 1}
         rotating |= {"app-version-set": 1}
         different |= {
-            "secret_rotate": rotating,
-            "secret_remove": {**usual, "secret-info-get": 2, "secret-remove": 1},
+            "secret_rotate": {**rotating, "secret-info-get": 3},
+            "secret_remove": {**usual, "secret-info-get": 3, "secret-remove": 1},
             "rotate_credentials_action": {**rotating, **ACTION},
         }
     else:
-        refused = {**looking, "action-set": 0, "action-fail": 1}
         different |= {"rotate_credentials_action": refused}
     return {"usual": usual, "show_leadership_action": looking, **different}
 

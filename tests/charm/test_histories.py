@@ -290,11 +290,13 @@ class History(stateful.RuleBasedStateMachine):
         while self.app.queue:
             self.run(*self.app.queue.pop(0))
 
-        told = [self.app.units[number].system.settings for number in self.up]
-        assert None not in told
-        assert {each["leader"] for each in told} == {f"{self.charm.states.APP}/{self.app.leader}"}
+        applied = [self.app.units[number].system.settings for number in self.up]
+        assert None not in applied
+        assert {each["leader"] for each in applied} == {
+            f"{self.charm.states.APP}/{self.app.leader}"
+        }
         for name in ("leader_address", "planned_units", *RESTARTING):
-            assert len({each[name] for each in told}) == 1, name
+            assert len({each[name] for each in applied}) == 1, name
         before = self.application(), self.interruptions()
         for number in self.up:
             self.run(number, "update_status")
@@ -342,11 +344,11 @@ class History(stateful.RuleBasedStateMachine):
             self.cut.add(number)
             if self.is_kubernetes:
                 self.set_pebble(number, answers=True)
-            self.check_told(number, read)
+            self.check_leads(number, read)
             return
         finally:
             system.steps_left = -1
-        self.check_told(number, read)
+        self.check_leads(number, read)
         self.check_written(number, kind, before)
         self.check_shown(number, state)
         if kind in invariants.READING or not invariants.check_in_line(
@@ -411,7 +413,7 @@ class History(stateful.RuleBasedStateMachine):
         if event in ("departed", "broken"):
             assert unit.system.running == running
 
-    def check_told(self, number: int, read: dict[str, Any] | None) -> None:
+    def check_leads(self, number: int, read: dict[str, Any] | None) -> None:
         """No unit that doesn't lead tells its workload that it leads."""
         now = invariants.read_by_the_workload(self.app.units[number].system)
         if now and now != read and now["leads"]:

@@ -12,3 +12,4 @@ EXPLAINED = (NO_TERRAFORM, NO_PROVIDER, NOT_ROOT)
 NO_ACTIONLINT = "no actionlint: neither on PATH nor in Go's bin folder, where .ci/tools puts it"
 NO_REDIS = "no redis-server: the system package of that name, which .ci/tools installs, has it"
 NO_PYTHON_FOR_JUDGES = "no Python 3.12 or newer, which charmlint and the listing review need"
+NO_PYTHON_OF_A_BASE = "no Python that a base carries, such as 3.12"

@@ -38,6 +38,12 @@ class Unit:
     tracked: dict[str, dict[str, str]] = dataclasses.field(default_factory=dict)
 
 
+def peer_events(name: str) -> list[str]:
+    """Return the kind of event of this name for each peer relation that the charm declares."""
+    endpoints = states.CHARMCRAFT.get("peers", {})
+    return [f"{endpoint.replace('-', '_')}_relation_{name}" for endpoint in endpoints]
+
+
 class Application:
     """Units that share databags and secrets, one of which may lead."""
 
@@ -60,11 +66,10 @@ class Application:
         self.units[number] = Unit(
             states.context(number), system, states.fresh(number, system, units=0)
         )
-        self.tell([number], "install", "peers_relation_created", "config_changed", "start")
-<% if cookiecutter.substrate == "kubernetes" %>
-        self.tell([number], "workload_pebble_ready")
-<% endif %>
-        self.tell([number, *others], "peers_relation_changed")
+        containers = states.CHARMCRAFT.get("containers", {})
+        ready = [f"{name.replace('-', '_')}_pebble_ready" for name in containers]
+        self.tell([number], "install", *peer_events("created"), "config_changed", "start", *ready)
+        self.tell([number, *others], *peer_events("changed"))
 
     def remove(self, number: int) -> None:
         """Remove a unit, of which the others get peers-relation-departed."""
@@ -73,7 +78,7 @@ class Application:
         if self.leader == number:
             self.leader = None
         self.queue = [event for event in self.queue if event[0] != number]
-        self.tell(self.units, "peers_relation_departed")
+        self.tell(self.units, *peer_events("departed"))
 
     def elect(self, number: int) -> None:
         """Move leadership to a unit; Juju tells the old leader nothing."""

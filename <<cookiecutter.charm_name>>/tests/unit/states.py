@@ -75,8 +75,7 @@ def fresh(unit: int, system: fakes.System, *, units: int = 3) -> testing.State:
 
 def peers(state: testing.State) -> testing.PeerRelation:
     """Return the peer relation."""
-    (relation,) = state.get_relations("peers")
-    assert isinstance(relation, testing.PeerRelation)
+    (relation,) = (r for r in state.relations if isinstance(r, testing.PeerRelation))
     return relation
 
 

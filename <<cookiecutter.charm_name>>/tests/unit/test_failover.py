@@ -35,16 +35,16 @@ def interruptions(app: application.Application) -> list[int]:
 
 
 def assert_in_line(app: application.Application, leader: int) -> None:
-    """Every unit that is up has told its workload who leads, and the newest password."""
+    """Every unit that is up has given its workload the leader, and the newest password."""
     newest: dict[str, str] = {}
     for secret in app.secrets.values():
         newest |= secret[-1].latest_content or {}
     for number in app.units.keys() - app.down:
         settings = app.units[number].system.settings
         assert settings is not None, f"unit {number}"
-        told = settings["leader"], settings.get("password"), settings["planned_units"]
+        actual = settings["leader"], settings.get("password"), settings["planned_units"]
         expected = f"{states.APP}/{leader}", newest.get("password"), len(app.units)
-        assert told == expected, number
+        assert actual == expected, number
 
 
 def test_leadership_moves_and_the_old_leader_comes_back(app: application.Application):

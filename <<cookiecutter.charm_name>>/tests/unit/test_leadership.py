@@ -100,19 +100,6 @@ def test_a_leader_without_an_address_is_waited_for(
 
     assert state.unit_status == testing.WaitingStatus("waiting for the leader's address")
     assert system.settings is None
-
-
-def test_leadership_may_be_lost_while_the_address_is_looked_up(
-    ctx: testing.Context, deployed: testing.State, monkeypatch: pytest.MonkeyPatch
-):
-    published = {**states.peers(deployed).local_app_data, "leader": ME}
-    state = states.with_peers(deployed, local_app_data=published)
-    for answers in ([], [True], [True, True]):
-        with ctx(ctx.on.update_status(), state) as manager, monkeypatch.context() as patch:
-            patch.setattr(ops.Unit, "is_leader", lambda _, left=answers: bool(left and left.pop()))
-            expected = MY_ADDRESS if answers else None
-
-            assert manager.charm.leadership.leader_address == expected
 <% endif %>
 
 
@@ -133,7 +120,7 @@ def test_of_two_peer_relations_the_newer_counts(
 
 
 @pytest.mark.parametrize("leader", [True, False])
-@pytest.mark.parametrize("event", ["install", "start", "stop", "upgrade_charm"])
+@pytest.mark.parametrize("event", ["install", "start", "upgrade_charm"])
 def test_a_relation_that_juju_refuses_is_left_alone(
     ctx: testing.Context, deployed: testing.State, event: str, leader: bool
 ):

@@ -1,7 +1,7 @@
 # Copyright << cookiecutter.copyright_year >> << cookiecutter.author >>
 # See LICENSE file for licensing details.
 
-"""The workload: what it is told, what interrupts it, and what a hook that is cut short leaves."""
+"""The workload: its settings, what interrupts it, and what a hook that is cut short leaves."""
 
 <% if cookiecutter.substrate == "machine" %>
 import contextlib
@@ -53,7 +53,7 @@ def rotate_and_elect(state: testing.State) -> testing.State:
     return elect(states.rotate(state))
 
 
-def told(system: fakes.System) -> dict[str, Any]:
+def applied(system: fakes.System) -> dict[str, Any]:
     """Return what the running workload has taken, failing if there is nothing."""
     assert system.settings is not None
     return system.settings
@@ -67,11 +67,11 @@ def test_a_change_interrupts_the_workload_once_if_it_must(
     change: Callable[[testing.State], testing.State],
 ):
     state = ctx.run(ctx.on.start(), deployed)
-    before = told(system)
+    before = applied(system)
 
     state = ctx.run(ctx.on.config_changed(), change(state))
 
-    changed = {name for name, value in told(system).items() if value != before.get(name)}
+    changed = {name for name, value in applied(system).items() if value != before.get(name)}
     assert changed
     assert system.interruptions == (not changed <= {*fakes.NO_RESTART, "leads"})
     assert state.unit_status == testing.ActiveStatus()
@@ -127,11 +127,11 @@ def test_a_change_that_the_workload_refuses_is_tried_again(
     state = ctx.run(ctx.on.update_status(), state)
 
     assert state.unit_status == testing.ActiveStatus()
-    assert told(system)["leader"] == f"{states.APP}/0"
+    assert applied(system)["leader"] == f"{states.APP}/0"
     assert system.interruptions == 0
 
 
-def test_a_workload_that_refused_may_run_with_anything_that_it_was_told(
+def test_a_workload_that_refused_may_run_with_any_earlier_settings(
     ctx: testing.Context, deployed: testing.State, monkeypatch: pytest.MonkeyPatch
 ):
     """Each is tried as the old settings, the newest first."""
@@ -181,7 +181,7 @@ def test_a_hook_that_is_cut_short_is_made_good_by_the_next_event(
                 state = ctx.run(ctx.on.update_status(), after)
 
         assert state.unit_status == testing.ActiveStatus(), f"after step {steps}"
-        settings = told(system)
+        settings = applied(system)
         assert settings["leader"] == f"{states.APP}/{0 if after.leader else 1}"
         assert settings.get("password") == states.credentials(after).get("password")
         assert settings["log_level"] == (after.config.get("log-level") or "info")
@@ -201,7 +201,7 @@ def test_a_record_that_makes_no_sense_is_not_trusted(
     state = ctx.run(ctx.on.upgrade_charm(), state)
 
     assert state.unit_status == testing.ActiveStatus()
-    assert told(system)["unit"] == f"{states.APP}/0"
+    assert applied(system)["unit"] == f"{states.APP}/0"
     assert system.interruptions == 1
 
 
@@ -222,7 +222,7 @@ def test_a_workload_that_has_stopped_is_started(
 
     state = ctx.run(ctx.on.update_status(), state)
 
-    assert told(system)["leader"] == f"{states.APP}/1"
+    assert applied(system)["leader"] == f"{states.APP}/1"
     assert state.unit_status == testing.ActiveStatus()
 
 
@@ -230,7 +230,7 @@ def test_a_bad_option_leaves_the_workload_as_it_is(
     ctx: testing.Context, system: fakes.System, deployed: testing.State
 ):
     state = ctx.run(ctx.on.start(), deployed)
-    before = told(system)
+    before = applied(system)
 
     for level in ("loud", "in", "INFO"):
         bad = dataclasses.replace(elect(states.rotate(state)), config={"log-level": level})
@@ -239,7 +239,7 @@ def test_a_bad_option_leaves_the_workload_as_it_is(
         message = "log-level must be one of: debug, info, warning, error"
         assert after.unit_status == testing.BlockedStatus(message)
         assert states.peers(after).local_app_data["leader"] == f"{states.APP}/0"
-        assert told(system) == before
+        assert applied(system) == before
         assert system.interruptions == 0
 
 
@@ -249,7 +249,7 @@ def test_each_log_level_reaches_the_workload(
 ):
     ctx.run(ctx.on.config_changed(), dataclasses.replace(deployed, config={"log-level": level}))
 
-    assert told(system)["log_level"] == level
+    assert applied(system)["log_level"] == level
 
 
 @pytest.mark.parametrize("removed", [True, False])
@@ -521,7 +521,7 @@ def test_a_replaced_pod_is_brought_in_line(
                 state = ctx.run(events[name], state)
 
         assert state.unit_status == testing.ActiveStatus(), order
-        assert told(new)["leader"] == f"{states.APP}/1"
+        assert applied(new)["leader"] == f"{states.APP}/1"
         assert new.interruptions == 0
 
 
