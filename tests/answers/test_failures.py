@@ -134,7 +134,7 @@ def test_a_file_is_no_output_folder(output: pathlib.Path):
 
 
 def test_a_full_disk_is_named():
-    """The disk is a small one in memory, which a name space of mounts hides from everybody."""
+    """The disk is a small one in memory, in a mount name space of its own."""
     script = 'mount -t tmpfs -o size=64k none /mnt && "$@"; status=$?; ls -A /mnt; exit $status'
     namespace = ("unshare", "--user", "--map-root-user", "--mount")
     mount = ("mount", "-t", "tmpfs", "none", "/mnt")

@@ -11,7 +11,7 @@ import pytest
 from tests.support import baking, edits, parameters, unit_tests
 
 # What a careless edit does, by what the failing tests say that it would have done.
-DEEDS = {
+CALLS = {
     r"start \['touch', '.*harm'\]": 'subprocess.run(["touch", "HARM"])',
     r"start .*touch .*harm.*": 'os.system("touch HARM")',
     r"start a process": "os.fork()",
@@ -31,20 +31,20 @@ EDIT = """
  import dataclasses
 @@
          self.leadership.reconcile()
-+        DEED
++        CALL
 """
 
 
-@pytest.mark.parametrize("message", DEEDS)
+@pytest.mark.parametrize("message", CALLS)
 @parameters.SUBSTRATES
 def test_a_deed_that_nobody_faked_fails(
     baker: baking.Baker, tmp_path: pathlib.Path, substrate: str, message: str
 ):
     charm = tmp_path / "charm"
     shutil.copytree(baker.bake({"substrate": substrate}), charm)
-    deed = DEEDS[message].replace("HARM", str(tmp_path / "harm"))
+    call = CALLS[message].replace("HARM", str(tmp_path / "harm"))
 
-    edits.apply(EDIT.replace("DEED", deed), charm)
+    edits.apply(EDIT.replace("CALL", call), charm)
 
     code, output = unit_tests.run(charm, "test_status.py")
     assert code == pytest.ExitCode.TESTS_FAILED, output

@@ -145,7 +145,7 @@ class Cluster:
             _, action = self.juju.enqueue(self.juju.units[unit], "rotate-credentials")
             self.juju.clock.wait(FOREVER, lambda: action.status != "pending")
         assert action.status == "completed", action
-        self._aim()
+        self._connect()
 
     def remove(self, unit: str) -> None:
         """Remove a unit, and wait until it and its host are gone."""
@@ -224,7 +224,7 @@ class Cluster:
         processes = {unit: self.process(unit) for unit in self.juju.units if unit not in ends}
         number = next(self._numbers)
         log = self._folder / f"writes-{number}.log"
-        self._aim()
+        self._connect()
         with log.open("w") as output:
             client = self.running.site.network.popen(
                 self._host,
@@ -260,7 +260,7 @@ class Cluster:
         """Return a unit's address."""
         return self.juju.units[unit].address
 
-    def _aim(self) -> None:
+    def _connect(self) -> None:
         """Tell the client where to write: first to whom leads now, with any password."""
         self._learn_password()
         units = sorted(self.juju.units, key=lambda unit: unit != self.leader)

@@ -43,7 +43,7 @@ def running(*arguments: str | pathlib.Path, **options: object) -> Iterator[subpr
     with subprocess.Popen(
         arguments,
         encoding="utf-8",
-        preexec_fn=heed_signals,
+        preexec_fn=reset_signals,
         start_new_session=True,
         **{"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, **options},  # type: ignore[call-overload]
     ) as process:
@@ -54,7 +54,7 @@ def running(*arguments: str | pathlib.Path, **options: object) -> Iterator[subpr
                 os.killpg(process.pid, signal.SIGKILL)
 
 
-def heed_signals() -> None:
+def reset_signals() -> None:
     """Undo that a shell lets what it starts in the background ignore some signals."""
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)

@@ -146,7 +146,7 @@ def test_a_rotation_leaves_no_old_password(
 def test_a_follower_moves_on_to_the_newest_revision(
     ctx: testing.Context, system: fakes.System, deployed: testing.State, event: str
 ):
-    """Any event makes good a secret-changed that was lost."""
+    """Any event replaces a secret-changed that was lost."""
     secret = dataclasses.replace(states.secret(states.rotate(deployed)), owner=None)
     state = dataclasses.replace(deployed, secrets={secret})
     events = {"secret_changed": ctx.on.secret_changed(secret)}

@@ -153,7 +153,7 @@ def test_a_workload_that_refused_may_run_with_any_earlier_settings(
 @pytest.mark.parametrize("crashes", [False, True])
 @pytest.mark.parametrize("returns", [False, True])
 @pytest.mark.parametrize("change", [None, elect, states.rotate, set_option, rotate_and_elect])
-def test_a_hook_that_is_cut_short_is_made_good_by_the_next_event(
+def test_a_hook_that_is_cut_short_is_corrected_by_the_next_event(
     deployed: testing.State,
     tmp_path: pathlib.Path,
     change: Callable[[testing.State], testing.State] | None,
@@ -360,8 +360,12 @@ def test_an_upgrade_that_is_cut_short_restarts_the_service(
 
 
 def test_a_disabled_service_is_enabled_again(
-    ctx: testing.Context, system: fakes.System, deployed: testing.State
+    ctx: testing.Context,
+    system: fakes.System,
+    deployed: testing.State,
+    monkeypatch: pytest.MonkeyPatch,
 ):
+    """Once, since systemctl enable reloads all of systemd."""
     state = ctx.run(ctx.on.start(), deployed)
     enabled = set(system.enabled)
     system.enabled.clear()
@@ -370,6 +374,8 @@ def test_a_disabled_service_is_enabled_again(
 
     assert system.enabled == enabled
     assert system.interruptions == 0
+    monkeypatch.setattr(system, "service_enable", lambda service: pytest.fail("enabled again"))
+    ctx.run(ctx.on.update_status(), state)
 
 
 def test_the_files_are_the_users_alone(

@@ -65,7 +65,7 @@ def run_in_fork(killers: collections.Counter[str]) -> str:
 
 
 def main() -> None:
-    """Judge all mutants."""
+    """Run the unit tests on all mutants."""
     killers: collections.Counter[str] = collections.Counter()
     verdicts: list[str | None] = []
     assert not (failed := run_in_fork(killers)), f"without a mistake, {failed} fails"
