@@ -37,7 +37,7 @@ EDIT = """
 
 @pytest.mark.parametrize("message", CALLS)
 @parameters.SUBSTRATES
-def test_a_deed_that_nobody_faked_fails(
+def test_a_call_that_nobody_faked_fails(
     baker: baking.Baker, tmp_path: pathlib.Path, substrate: str, message: str
 ):
     charm = tmp_path / "charm"
