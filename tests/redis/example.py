@@ -30,7 +30,7 @@ MACHINE: Edits = {
         ),
         (
             'LIVE = {"leader", "leader_address", "planned_units"}\n',
-            'LIVE = {"leader", "leader_address", "planned_units", "password"}\n',
+            'LIVE = {"leader", "leader_address", "planned_units", "username", "password"}\n',
         ),
         (
             "    return json.loads(text)\n",
@@ -48,6 +48,8 @@ MACHINE: Edits = {
             "        self.commands.append((command, options))\n",
             "        self.commands.append((command, options))\n"
             '        if command[0] == "redis-cli":\n'
+            "            if self.refuses:\n"
+            "                raise subprocess.CalledProcessError(1, command)\n"
             "            for read in self.running.values():\n"
             "                read |= self.files\n",
         ),
@@ -66,7 +68,7 @@ KUBERNETES: Edits = {
         ),
         (
             'LIVE = {"leader", "leader_address", "planned_units"}\n',
-            'LIVE = {"leader", "leader_address", "planned_units", "password"}\n',
+            'LIVE = {"leader", "leader_address", "planned_units", "username", "password"}\n',
         ),
         (
             "    return json.loads(text)\n",
@@ -78,6 +80,8 @@ KUBERNETES: Edits = {
             "        self.commands.append(command)\n",
             "        self.commands.append(command)\n"
             '        if command[0] == "redis-cli":\n'
+            "            if self.refuses:\n"
+            "                raise ops.pebble.ExecError(command, 1, None, None)\n"
             "            for read in self.running.values():\n"
             "                read |= self.files\n",
         ),
