@@ -1,7 +1,10 @@
 # Copyright << cookiecutter.copyright_year >> << cookiecutter.author >>
 # See LICENSE file for licensing details.
 
-"""What the integration tests ask of Juju, through jubilant."""
+"""What the integration tests ask of Juju, through jubilant.
+
+Each command has a time limit, but for those by which pytest-jubilant makes and destroys the model.
+"""
 
 import contextlib
 import pathlib
@@ -32,7 +35,7 @@ ActionFailedError = jubilant.TaskError
 
 @contextlib.contextmanager
 def _time_limit() -> Iterator[None]:
-    """Interrupt a juju command that hangs, for which jubilant would wait for ever.
+    """Interrupt a juju command that hangs, for which jubilant would wait forever.
 
     A client may hang when its controller restarts.
     """
@@ -86,7 +89,14 @@ class Deployment:
         the unit is active and idle as before. Juju 4 shows no upgrading-from; its charm-rev and
         show-unit name the new charm at once, and juju-status.since moves without any hook.
         """
-        before = self._read_charm_urls()
+        before = {}
+
+        def look_before() -> list[str]:
+            nonlocal before
+            before = self._read_charm_urls()
+            return [f"{unit} names no charm" for unit, url in before.items() if not url]
+
+        self._wait(look_before, TIMEOUT)
         with _time_limit():
 <% if cookiecutter.substrate == "machine" %>
             self._juju.refresh(self.name, path=charm)
@@ -128,7 +138,7 @@ class Deployment:
         """Wait for exactly one leader, which "all units are active" doesn't tell.
 
         Args:
-            other_than: The unit that led before, and shall no longer.
+            other_than: The previous leader.
 
         Returns:
             The leader's name.
@@ -183,7 +193,7 @@ class Deployment:
     def get_secret(self) -> tuple[str, int]:
         """Return the identifier and the newest revision of the application's one secret."""
         with _time_limit():
-            secrets = [secret for secret in self._juju.secrets() if secret.owner == self.name]
+            secrets = [secret for secret in self._juju.secrets() if self._owns(secret.owner)]
         assert len(secrets) == 1, f"{self.name} has {len(secrets)} secrets"
         return secrets[0].uri.unique_identifier, secrets[0].revision
 
@@ -290,6 +300,10 @@ class Deployment:
         with _time_limit():
             return self._juju.ssh(unit, command, container=container)
 <% endif %>
+
+    def _owns(self, owner: str) -> bool:
+        """Whether a secret's owner is the application or one of its units."""
+        return owner.split("/")[0] == self.name
 
     def _read_charm_urls(self) -> dict[str, str]:
         """Ask each unit which charm it runs; one that is being replaced has no answer."""

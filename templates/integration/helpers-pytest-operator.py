@@ -4,8 +4,10 @@
 """What the integration tests ask of Juju, through pytest-operator.
 
 Most of it goes through the juju command. python-libjuju may not have the message of an action that
-failed yet, waits for ever for one that never ends
+failed yet, waits forever for one that never ends
 (https://github.com/juju/python-libjuju/issues/719), and fails at any error or at none.
+Each command has a time limit, but for those by which pytest-operator makes, connects to and
+destroys the model.
 """
 
 import asyncio
@@ -84,7 +86,14 @@ class Deployment:
         the unit is active and idle as before. Juju 4 shows no upgrading-from; its charm-rev and
         show-unit name the new charm at once, and juju-status.since moves without any hook.
         """
-        before = await self._read_charm_urls()
+        before = {}
+
+        async def look_before() -> list[str]:
+            nonlocal before
+            before = await self._read_charm_urls()
+            return [f"{unit} names no charm" for unit, url in before.items() if not url]
+
+        await self._wait(look_before, TIMEOUT)
 <% if cookiecutter.substrate == "machine" %>
         await self._juju("refresh", self.name, f"--path={charm}")
 <% else %>
@@ -126,7 +135,7 @@ class Deployment:
         """Wait for exactly one leader, which "all units are active" doesn't tell.
 
         Args:
-            other_than: The unit that led before, and shall no longer.
+            other_than: The previous leader.
 
         Returns:
             The leader's name.
@@ -181,7 +190,7 @@ class Deployment:
     async def get_secret(self) -> tuple[str, int]:
         """Return the identifier and the newest revision of the application's one secret."""
         listed = json.loads(await self._juju("secrets", "--format=json"))
-        secrets = [item for item in listed.items() if item[1]["owner"] == self.name]
+        secrets = [item for item in listed.items() if self._owns(item[1]["owner"])]
         assert len(secrets) == 1, f"{self.name} has {len(secrets)} secrets"
         return secrets[0][0], secrets[0][1]["revision"]
 
@@ -273,7 +282,7 @@ class Deployment:
 
     async def _exec(self, unit: str, command: str) -> str:
         """Run a command in a unit's charm folder, and return what it prints."""
-        return (await self._task("exec", "--unit", unit, "--", command))["stdout"]
+        return (await self._task("exec", "--unit", unit, "--", command)).get("stdout", "")
 
 <% if cookiecutter.substrate == "machine" %>
     async def _ssh(self, unit: str, command: str) -> str:
@@ -285,13 +294,17 @@ class Deployment:
         return await self._juju("ssh", "--container", container, unit, command)
 <% endif %>
 
+    def _owns(self, owner: str) -> bool:
+        """Whether a secret's owner is the application or one of its units."""
+        return owner.split("/")[0] == self.name
+
     async def _read_charm_urls(self) -> dict[str, str]:
         """Ask each unit which charm it runs; one that is being replaced has no answer."""
         urls = {}
         for unit in await self.get_units():
             try:
                 urls[unit.name] = await self._exec(unit.name, "cat .juju-charm")
-            except (ActionFailedError, CommandError, TimeoutError):
+            except (ActionFailedError, CommandError, TimeoutError, asyncio.TimeoutError):
                 urls[unit.name] = ""
         return urls
 
@@ -324,5 +337,5 @@ class Deployment:
         return output
 
     async def _call(self, *args: str) -> tuple[int | None, str, str]:
-        """Run the juju command, but not for ever."""
+        """Run the juju command, with a time limit."""
         return await asyncio.wait_for(self._ops_test.juju(*args), COMMAND_TIMEOUT)

@@ -118,7 +118,7 @@ def test_units_that_agree_are_in_line(convergence):
     [
         ({"leader": "app/2"}, ["app/1 names app/2, not app/0"]),
         ({"leader": ""}, ["app/1 names nobody, not app/0"]),
-        ({"is_leader": "true"}, ["app/1 takes itself for the leader"]),
+        ({"is_leader": "true"}, ["app/1 claims leadership"]),
         ({"workload_configured": "false"}, ["app/1 has not configured its workload"]),
         (
             {"credentials_fingerprint": "b"},
@@ -148,7 +148,7 @@ def test_units_that_all_lack_credentials_are_named(convergence):
 def test_a_leader_that_knows_nothing_of_it_is_named(convergence):
     views = [view(convergence, "app/0", is_leader="false"), view(convergence, "app/1")]
 
-    expected = ["app/0 doesn't take itself for the leader"]
+    expected = ["app/0 doesn't claim leadership"]
     assert convergence.not_in_line(views, "app/0") == expected
 
 

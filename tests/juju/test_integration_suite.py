@@ -33,6 +33,18 @@ RUNS = [
 ]
 
 
+class Observed(model.Model):
+    """Juju, whose history has the agents' ends and starts beside the hooks."""
+
+    def agent_lost(self, unit: model.Unit) -> None:
+        super().agent_lost(unit)
+        self.history.append((unit.name, "agent lost"))
+
+    def agent_found(self, unit: model.Unit, *, is_new_pod: bool = False) -> None:
+        super().agent_found(unit, is_new_pod=is_new_pod)
+        self.history.append((unit.name, "agent found"))
+
+
 @pytest.mark.parametrize("variant,channel", RUNS)
 def test_they_pass(
     variant: matrix.Variant,
@@ -42,7 +54,7 @@ def test_they_pass(
     tox_folder: pathlib.Path,
 ):
     tests = suite.Suite(variant, packer, tmp_path, tox_folder)
-    juju = model.Model(baking.CHARM_NAME, release=releases.BY_CHANNEL[channel])
+    juju = Observed(baking.CHARM_NAME, release=releases.BY_CHANNEL[channel])
 
     with tests.controller(juju) as running:
         result = tests.run(running)
@@ -50,12 +62,26 @@ def test_they_pass(
     is_machine = variant["substrate"] == "machine"
     expected = TESTS | (MACHINE_TESTS if is_machine else set())
     assert result.tests == dict.fromkeys(expected, "passed"), result.output
+    if not is_machine:
+        assert_pods_are_replaced_one_by_one(result.history)
     # A failover costs one leader-elected, and a peers-relation-changed for every unit that is
     # there, the new leader included; an old leader that returns gets it then.
     elections = [i for i, (_, hook) in enumerate(result.history) if hook == "leader-elected"]
     assert len(elections) == (3 if is_machine else 2)
     hooks = [hook for _, hook in result.history[elections[1] :]]
     assert hooks.count("peers-relation-changed") == (3 + 2 if is_machine else 3)
+
+
+def assert_pods_are_replaced_one_by_one(history: list[tuple[str, str]]) -> None:
+    """Check that each pod stops, and is back, before the next one of a refresh stops."""
+    names = [f"{baking.CHARM_NAME}/{number}" for number in (2, 1, 0)]
+    events = ("stop", "agent lost", "agent found")
+    seen = [(unit, event) for unit, event in history if event in events]
+    assert seen[3 : 3 + 9] == [(name, event) for name in names for event in events]
+    for name in names:
+        hooks = [hook for unit, hook in history if unit == name and not hook.startswith("agent")]
+        after = hooks[hooks.index("stop") + 1 :][:4]
+        assert after == ["upgrade-charm", "config-changed", "start", "workload-pebble-ready"]
 
 
 @pytest.mark.parametrize("variant", VARIANTS[:2], ids=matrix.name)

@@ -7,6 +7,7 @@ begins and ends with units that are all in line with one leader.
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -335,6 +336,65 @@ def test_the_removal_of_a_revision_fails_again_and_again(
     assert failures == [("secret-remove", False, "cannot delete secret")] * 3
     secret.revisions.pop(secret.latest - 1)
     check(running)
+
+
+# Beside what the charm asks of the workload, its check asks for a file of this test.
+CHECK = """checks:
+  workload:
+    override: merge
+    period: 100ms
+    threshold: 1
+    exec: {command: sh -c "test -s %s && test -e /tmp/fine"}
+"""
+
+
+@KUBERNETES
+def test_the_workload_s_check_fails_and_recovers(
+    running: controller.Controller, juju: model.Model
+):
+    """The unit waits meanwhile; of the file that is missing, the charm makes another."""
+    unit = follower(juju)
+    pod = running.hosts[unit.name]
+    assert isinstance(pod, hosts.Pod)
+    file = FILES["kubernetes"]
+    script = f"""
+        touch /tmp/fine
+        cat > /tmp/check.yaml <<'END'
+{CHECK % file}END
+        /charm/bin/pebble add check /tmp/check.yaml && /charm/bin/pebble replan
+    """
+    run_in_workload(pod, script)
+
+    statuses = []
+    for command, up in ((f"rm {file} /tmp/fine", False), ("touch /tmp/fine", True)):
+        run_in_workload(pod, command)
+        wait_for_check(pod, "up" if up else "down")
+        unit.checks = {("workload", "workload"): up}
+        began = len(juju.history)
+        running.dispatch_all()
+        statuses.append((*juju.history[began:], *unit.status))
+
+    waiting = "waiting for the workload's check to succeed"
+    assert statuses == [
+        ((unit.name, "workload-pebble-check-failed"), "waiting", waiting),
+        ((unit.name, "workload-pebble-check-recovered"), "active", ""),
+    ]
+    check(running)
+
+
+def run_in_workload(pod: hosts.Pod, script: str) -> str:
+    """Run a script in the workload's container, and return what it prints."""
+    result = pod.run("sh", "-c", script, container="workload")
+    assert result.returncode == 0, result.stdout
+    return result.stdout
+
+
+def wait_for_check(pod: hosts.Pod, status: str) -> None:
+    """Wait until Pebble says so of the workload's check."""
+    deadline = time.monotonic() + 60
+    while f" {status} " not in run_in_workload(pod, "/charm/bin/pebble checks workload"):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 @KUBERNETES

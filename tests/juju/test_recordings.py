@@ -7,6 +7,7 @@ import functools
 import json
 import pathlib
 import string
+import subprocess
 import threading
 import types
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.simulation import hookcommands, jujucli, model, releases
+from tests.simulation import deployment, hookcommands, jujucli, model, releases
 
 RECORDINGS = pathlib.Path(__file__).parent / "recordings"
 SECRET = "s" * 20
@@ -185,6 +186,72 @@ def test_ingress_addresses_are_the_machines_own_and_on_kubernetes_the_services()
     assert addresses["kubernetes"] == {model.CLUSTER_IP}
 
 
+@pytest.mark.parametrize("substrate", SUBSTRATES)
+def test_a_commit_that_comes_too_late_is_refused(substrate: str):
+    """On Kubernetes, which has a secret's content, it is the content that is refused."""
+    recording = load("juju")
+    app = Application(2, substrate)
+    app.settle()
+    leader = app.unit(0)
+    context = hookcommands.Context(app.juju, leader, model.Hook("config-changed"))
+    context.run("relation-set", ["--app", "--file", "-"], '{"key": "value"}')
+    if substrate == "kubernetes":
+        context.run("secret-set", [SECRET, "password=value"], "")
+    app.juju.agent_lost(leader)
+    app.juju.clock.advance(60)
+    app.elect()
+
+    committed = context.finish(0)
+
+    text = recording["late commit of a content" if app.juju.is_kubernetes else "late commit"]
+    assert not committed
+    assert app.juju.log[-1].endswith(f"ERROR {text.replace('$ID', SECRET)}")
+    assert set(app.juju.secrets[SECRET].revisions) == {1}
+
+
+# Environments
+
+
+def variables(app: Application, hook: model.Hook) -> dict[str, str]:
+    """Return the variables of a hook or an action of app/0."""
+    context = hookcommands.Context(app.juju, app.unit(0), hook)
+    return deployment.hook_environment(app.juju, context, "/agents/unit-app-0/charm")
+
+
+@pytest.mark.parametrize("substrate", SUBSTRATES)
+def test_an_action_has_these_variables(substrate: str):
+    expected = load("juju")["environment"]
+    app = Application(1, substrate)
+    app.settle()
+    app.juju.enqueue(app.unit(0), "act")
+    hook = app.juju.next_hook(app.unit(0))
+    assert hook is not None
+
+    found = variables(app, hook)
+
+    empty = {name for name, value in found.items() if not value}
+    assert sorted(found) == sorted(expected["set"] + expected["empty"])
+    if substrate == "kubernetes":
+        assert empty == set(expected["empty"])
+    else:
+        assert not empty & {"JUJU_MACHINE_ID", "JUJU_AVAILABILITY_ZONE"}
+
+
+def test_departed_alone_names_the_unit_that_departs():
+    app = Application(2)
+    app.settle()
+    app.juju.remove(app.unit(0))
+    departing = {}
+    while (hook := app.juju.next_hook(app.unit(0))) is not None:
+        departing[hook.name] = variables(app, hook).get("JUJU_DEPARTING_UNIT")
+        hook.done()
+
+    assert departing == {
+        "peers-relation-departed": "app/0",
+        **dict.fromkeys(["peers-relation-broken", "stop", "remove"]),
+    }
+
+
 # Hooks
 
 
@@ -310,6 +377,16 @@ def test_all_units_are_removed_and_one_is_made_again():
 # The juju command
 
 
+class Here:
+    """What a unit runs on, which is this machine."""
+
+    charm_folder = "/"
+
+    def run(self, *args: str, stderr: int, container: str = "") -> Any:
+        """Run a command."""
+        return subprocess.run(args, stdout=subprocess.PIPE, stderr=stderr, text=True)
+
+
 def ask(app: Application, *args: str) -> tuple[int, str, str]:
     """Run the juju command."""
     running: Any = types.SimpleNamespace(
@@ -317,7 +394,7 @@ def ask(app: Application, *args: str) -> tuple[int, str, str]:
         is_kubernetes=app.juju.is_kubernetes,
         actions={"act": {}},
         metadata={"containers": {"workload": {}}},
-        hosts=dict.fromkeys(app.juju.units),
+        hosts=dict.fromkeys(app.juju.units, Here()),
     )
     try:
         return jujucli.run(running, [*args])
@@ -470,6 +547,34 @@ def test_a_unit_is_removed_by_name_on_machines_alone(substrate: str):
         expected.get("stdout", ""),
         expected.get("stderr", ""),
     )
+
+
+@pytest.mark.parametrize("what", ["both streams", "failed"])
+def test_exec_keeps_streams_apart(what: str):
+    recording = load("juju")["exec"]
+    expected = recording[what]
+    app = Application(1)
+    app.unit(0).alive = True
+
+    status, stdout, stderr = ask(
+        app, "exec", "--format=json", "--unit", "app/0", "--", expected["command"]
+    )
+
+    task = json.loads(stdout)["app/0"]
+    assert (status, stderr) == (expected["exit"], expected.get("stderr", ""))
+    assert sorted(task) == recording["keys"]
+    assert (task["status"], task["results"]) == ("completed", expected["results"])
+
+
+@pytest.mark.parametrize("what", ["both streams", "failed"])
+def test_juju_ssh_keeps_streams_apart_and_the_exit_status_to_itself(what: str):
+    expected = load("juju")["ssh"][what]
+    app = Application(1, "kubernetes")
+    app.unit(0).alive = True
+
+    found = ask(app, "ssh", "--container", "workload", "app/0", expected["command"])
+
+    assert found == (expected["exit"], expected["stdout"], expected["stderr"])
 
 
 def test_juju_ssh_knows_the_containers_of_a_pod():

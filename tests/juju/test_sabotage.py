@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import pathlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import pytest
 
@@ -23,7 +23,10 @@ REMOVES = "test_failover_by_removal"
 # In seconds of the model's clock: enough for a lease, and for a hook that is tried again.
 TIMING = model.Timing(lease=20.0, kubelet_period=0.3)
 CONSTANTS = {"TIMEOUT": 30.0, "DEPLOY_TIMEOUT": 60.0, "ERROR_TIMEOUT": 20.0}
-KEEP = ("--juju-model=shared", "--no-juju-teardown")
+KEEP = {
+    "jubilant": ("--juju-model=shared", "--no-juju-teardown"),
+    "pytest-operator": ("--model=shared", "--keep-models"),
+}
 MakeSuite = Callable[[str, str], suite.Suite]
 Edit = tuple[str, str, str]  # A file of the charm, and what is replaced in it by what.
 
@@ -34,12 +37,12 @@ class Faulty(model.Model):
     Attributes:
         first: The unit that led when it began to.
         moved: Whether another unit leads, or has led since.
-        hosts: What the units run on, by unit.
+        running: The controller, whose deployment it is.
     """
 
     first: str | None = None
     moved = False
-    hosts: dict[str, hosts.Host]
+    running: controller.Controller
 
     def claim(self, unit: model.Unit) -> None:
         """Give or renew the lease, and notice a failover."""
@@ -58,22 +61,31 @@ class Shared:
 
     tests: suite.Suite
     running: controller.Controller
+    harness: str = "jubilant"
 
-    def fail(self, test: str, fault: type[Faulty] = Faulty, *edits: Edit) -> str:
+    def fail(
+        self,
+        test: str,
+        fault: type[Faulty] = Faulty,
+        *edits: Edit,
+        constants: Mapping[str, float] = CONSTANTS,
+    ) -> str:
         """Run one test under a fault, and return its failure.
 
         Args:
             test: The test that fails.
             fault: How Juju errs.
             edits: How every unit's charm is changed.
+            constants: Of tests/integration/helpers.py.
         """
         with self._edited(edits), self._sabotaged(fault):
             result = self.tests.run(
                 self.running,
-                *(*KEEP, "--no-juju-setup"),
+                *KEEP[self.harness],
+                *(["--no-juju-setup"] if self.harness == "jubilant" else []),
                 only=f"{test} and not {test}_",
-                constants=CONSTANTS,
-                by_tox=False,
+                constants=constants,
+                by_tox=self.harness != "jubilant",  # For which no deployment has made it.
             )
         self._mend()
         assert set(result.failed) == set(result.tests) == {test}, result.output
@@ -85,7 +97,7 @@ class Shared:
         right, before = type(juju), set(vars(juju))
         with juju.changed:
             juju.__class__ = fault
-            vars(juju).update(first=juju.leader, hosts=self.running.hosts)
+            vars(juju).update(first=juju.leader, running=self.running)
         try:
             yield
         finally:
@@ -114,11 +126,13 @@ class Shared:
         juju = self.running.juju
         with juju.changed:
             missing = UNITS - len(juju.units)
+            for unit in list(juju.units.values())[UNITS:]:
+                juju.remove(unit)
             for id_ in [id_ for id_, s in juju.secrets.items() if s.label != "credentials"]:
                 del juju.secrets[id_]
             for unit in juju.units.values():
                 unit.failed = None
-        for unit in [unit for unit in juju.units.values() if not unit.alive]:
+        for unit in [unit for unit in juju.units.values() if not (unit.alive or unit.starting)]:
             start_agent(self.running.hosts[unit.name], unit)
         for _ in range(missing):
             self.running.start(self.running.add_unit())
@@ -159,6 +173,18 @@ def machines(request: pytest.FixtureRequest, make_suite: MakeSuite) -> Iterator[
     yield from deploy(make_suite(request.param, "jubilant"))
 
 
+@pytest.fixture(scope="module")
+def operated(machines: Shared, make_suite: MakeSuite) -> Shared:
+    """Return the same deployment, which the tests with pytest-operator are run on."""
+    return Shared(make_suite("machine", "pytest-operator"), machines.running, "pytest-operator")
+
+
+@pytest.fixture(params=matrix.CHOICES["integration_tests"])
+def by_each_harness(request: pytest.FixtureRequest, machines: Shared, operated: Shared) -> Shared:
+    """Return the deployment for the tests with each harness in turn."""
+    return {shared.harness: shared for shared in (machines, operated)}[request.param]
+
+
 @pytest.fixture(scope="module", params=[shared_by_one_process("kubernetes")])
 def pods(request: pytest.FixtureRequest, make_suite: MakeSuite) -> Iterator[Shared]:
     """Return a deployment of a Kubernetes charm."""
@@ -168,7 +194,7 @@ def pods(request: pytest.FixtureRequest, make_suite: MakeSuite) -> Iterator[Shar
 def deploy(tests: suite.Suite) -> Iterator[Shared]:
     """Deploy a charm by its own test."""
     with tests.controller(model.Model(baking.CHARM_NAME, TIMING)) as running:
-        result = tests.run(running, *KEEP, only="test_deploy")
+        result = tests.run(running, *KEEP["jubilant"], only="test_deploy")
         assert result.tests == {"test_deploy": "passed"}, result.output
         yield Shared(tests, running)
 
@@ -190,14 +216,14 @@ def make_suite(
 # The deployment
 
 
-class OneUnitFailsForEver(Faulty):
+class OneUnitFailsForever(Faulty):
     """Every hook of one unit fails."""
 
     def next_hook(self, unit: model.Unit) -> model.Hook | None:
         return broken(super().next_hook(unit)) if unit.number == 1 else super().next_hook(unit)
 
 
-class OneUnitRecovers(OneUnitFailsForEver):
+class OneUnitRecovers(OneUnitFailsForever):
     """One unit is in error for a while."""
 
     def next_hook(self, unit: model.Unit) -> model.Hook | None:
@@ -241,7 +267,7 @@ def whole(hook: model.Hook) -> model.Hook:
 @pytest.mark.parametrize(
     ("fault", "constants", "message"),
     [
-        (OneUnitFailsForEver, {}, "fixture-charm/1 has been in error for"),
+        (OneUnitFailsForever, {}, "fixture-charm/1 has been in error for"),
         (OneUnitNeverComes, {}, "a unit is missing"),
         (StatusHangs, {"COMMAND_TIMEOUT": 2}, "TimeoutError"),
     ],
@@ -297,21 +323,66 @@ class AddressesDiffer(Faulty):
         return databag and {**databag, "ingress-address": f"192.0.2.{unit.number}"}
 
 
-def test_the_units_have_different_addresses_of_the_leader(machines: Shared):
-    failure = machines.fail(FOLLOWS, AddressesDiffer)
+class UnitsTakeAddressesThatDiffer(AddressesDiffer):
+    """Each of them has an event in which it takes the address that it sees."""
 
-    assert "waiting for the workload to take its settings" in failure
+    def _charm_hook(self, unit: model.Unit) -> model.Hook | None:
+        told = vars(self).setdefault("told", set())
+        if unit.name not in told:
+            return model.Hook("update-status", done=lambda: told.add(unit.name))
+        return super()._charm_hook(unit)
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        (AddressesDiffer, "waiting for the workload to take its settings"),
+        (UnitsTakeAddressesThatDiffer, "the units differ in address"),
+    ],
+)
+def test_the_units_have_different_addresses_of_the_leader(
+    machines: Shared, fault: type[Faulty], message: str
+):
+    assert message in machines.fail(FOLLOWS, fault)
+
+
+def test_a_unit_more_than_was_deployed(machines: Shared):
+    machines.running.start(machines.running.add_unit())
+
+    assert "assert len(views) == UNITS" in machines.fail(FOLLOWS)
+
+
+class AnotherUnitIsShownAsLeader(Faulty):
+    """Once each unit has said what it knows, the status shows another unit as the leader."""
+
+    def enqueue(self, unit: model.Unit, name: str) -> tuple[str, model.Action]:
+        vars(self).setdefault("asked", set()).add(unit.name)
+        return super().enqueue(unit, name)
+
+    def is_shown_as_leader(self, unit: model.Unit) -> bool:
+        if len(vars(self).get("asked", ())) < UNITS:
+            return super().is_shown_as_leader(unit)
+        return unit.name == next(name for name in self.units if name != self.first)
+
+
+def test_the_status_shows_another_leader_than_the_units_name(machines: Shared):
+    failure = machines.fail(FOLLOWS, AnotherUnitIsShownAsLeader)
+
+    assert "assert app.get_leader_unit() == leader" in failure
 
 
 # Rotation
 
 
-def test_the_password_stays(machines: Shared):
+@pytest.mark.parametrize(
+    ("test", "new", "old"), [(ROTATES, "after", "before"), (FAILS_OVER, "rotated", "after")]
+)
+def test_the_password_stays(machines: Shared, test: str, new: str, old: str):
     edit = ("leadership.py", "for key in ROTATED}", "for key in ()}")
 
-    failure = machines.fail(ROTATES, Faulty, edit)
+    failure = machines.fail(test, Faulty, edit)
 
-    assert "assert after[0].fingerprint != before[0].fingerprint" in failure
+    assert f"assert {new}[0].fingerprint != {old}[0].fingerprint" in failure
 
 
 class SecretIsSetTwice(Faulty):
@@ -322,10 +393,11 @@ class SecretIsSetTwice(Faulty):
         super().set_secret(id_, content)
 
 
-def test_a_rotation_makes_two_revisions(machines: Shared):
-    failure = machines.fail(ROTATES, SecretIsSetTwice)
+@pytest.mark.parametrize("test", [ROTATES, FAILS_OVER])
+def test_a_rotation_makes_two_revisions(by_each_harness: Shared, test: str):
+    failure = by_each_harness.fail(test, SecretIsSetTwice)
 
-    assert "assert app.get_secret() == (secret, revision + 1)" in failure
+    assert "app.get_secret() == (secret, revision + 1)" in failure
 
 
 class FollowersKeepTheirRevision(Faulty):
@@ -363,8 +435,8 @@ def test_the_service_is_not_started_again(machines: Shared):
     assert "waiting for the workload to take its settings" in failure
 
 
-def test_the_file_changes_under_a_service_that_goes_on(machines: Shared):
-    failure = machines.fail(ROTATES, Faulty, ("workload.py", RESTART, ""))
+def test_the_file_changes_under_a_service_that_goes_on(by_each_harness: Shared):
+    failure = by_each_harness.fail(ROTATES, Faulty, ("workload.py", RESTART, ""))
 
     assert "(set(started) if ROTATION_RESTARTS else set())" in failure
 
@@ -379,6 +451,38 @@ class FollowersMayRotate(Faulty):
 
 def test_a_follower_rotates(machines: Shared):
     assert "DID NOT RAISE" in machines.fail(REFUSES, FollowersMayRotate)
+
+
+class RefusalMakesARevision(Faulty):
+    """A rotation that a follower refuses makes a revision, of the same content."""
+
+    password: str | None = None
+
+    def _action_hook(self, unit: model.Unit) -> model.Hook | None:
+        hook = super()._action_hook(unit)
+        if hook and hook.name == "rotate-credentials" and "refused" not in vars(self):
+            vars(self)["refused"] = True
+            change_secrets(self, self.password)
+        return hook
+
+
+class RefusalChangesThePassword(RefusalMakesARevision):
+    """A rotation that a follower refuses happens."""
+
+    password = "changed"
+
+
+@pytest.mark.parametrize(
+    ("fault", "assertion"),
+    [
+        (RefusalMakesARevision, "assert app.get_secret() == secret"),
+        (RefusalChangesThePassword, "assert app.wait_until_in_line(leader) == before"),
+    ],
+)
+def test_a_rotation_that_is_refused_changes_the_secret(
+    machines: Shared, fault: type[Faulty], assertion: str
+):
+    assert assertion in machines.fail(REFUSES, fault)
 
 
 def test_a_rotation_that_is_refused_restarts_the_workload(machines: Shared):
@@ -400,8 +504,23 @@ class RefreshDoesNothing(Faulty):
         pass
 
 
-def test_a_refresh_does_nothing(machines: Shared):
-    assert "runs local:fixture-charm-0" in machines.fail(REFRESHES, RefreshDoesNothing)
+class FirstAnswersAreLost(RefreshDoesNothing):
+    """What is more, no unit says at first which charm it runs."""
+
+    def loses(self, command: str) -> bool:
+        if ".juju-charm" not in command:
+            return False
+        asked = vars(self)["asked"] = vars(self).get("asked", 0) + 1
+        return asked <= UNITS
+
+
+@pytest.mark.parametrize("fault", [RefreshDoesNothing, FirstAnswersAreLost])
+def test_a_refresh_does_nothing(by_each_harness: Shared, fault: type[Faulty]):
+    constants = {**CONSTANTS, "TASK_TIMEOUT": 5.0}
+
+    failure = by_each_harness.fail(REFRESHES, fault, constants=constants)
+
+    assert "runs local:fixture-charm-" in failure
 
 
 class RefreshMissesAUnit(Faulty):
@@ -427,10 +546,43 @@ class RefreshChangesTheSecret(Faulty):
         change_secrets(self, "changed")
 
 
-def test_a_refresh_changes_the_secret(machines: Shared):
-    failure = machines.fail(REFRESHES, RefreshChangesTheSecret)
+class RefreshMakesARevision(Faulty):
+    """A new revision of the charm sets the secret to what it was."""
 
-    assert "assert after[0].fingerprint == before[0].fingerprint" in failure
+    def refresh(self) -> None:
+        super().refresh()
+        change_secrets(self)
+
+
+class RefreshAddsAUnit(Faulty):
+    """There is one unit more than before."""
+
+    def refresh(self) -> None:
+        super().refresh()
+        self.running.start(self.running.add_unit())
+
+
+class RefreshRestartsAWorkload(Faulty):
+    """Every service is started anew, as a package may do that the charm upgrades."""
+
+    def refresh(self) -> None:
+        super().refresh()
+        for name in self.units:
+            service = f"{baking.CHARM_NAME}-workload"
+            self.running.hosts[name].run("systemctl", "restart", service)
+
+
+@pytest.mark.parametrize(
+    ("fault", "assertion"),
+    [
+        (RefreshChangesTheSecret, "assert after[0].fingerprint == before[0].fingerprint"),
+        (RefreshMakesARevision, "assert app.get_secret() == secret"),
+        (RefreshAddsAUnit, "for view in after} == {"),
+        (RefreshRestartsAWorkload, "assert app.get_start_times() == started"),
+    ],
+)
+def test_a_refresh_changes_something(machines: Shared, fault: type[Faulty], assertion: str):
+    assert assertion in machines.fail(REFRESHES, fault)
 
 
 def change_secrets(juju: model.Model, password: str | None = None) -> None:
@@ -493,11 +645,32 @@ class FailoverAddsASecret(Faulty):
         self.secrets["other"] = model.Secret("other", f"of {self.leader}", {1: {}})
 
 
-@pytest.mark.parametrize("test", [FAILS_OVER, REMOVES])
-def test_a_failover_adds_a_secret(machines: Shared, test: str):
-    failure = machines.fail(test, FailoverAddsASecret)
+class FailoverAddsASecretOfAUnit(Faulty):
+    """Each leader adds a secret that it owns itself."""
+
+    def on_failover(self) -> None:
+        self.secrets["other"] = model.Secret("other", "own", {1: {}}, owner=str(self.leader))
+
+
+@pytest.mark.parametrize(
+    ("test", "fault"), [(FAILS_OVER, FailoverAddsASecretOfAUnit), (REMOVES, FailoverAddsASecret)]
+)
+def test_a_failover_adds_a_secret(by_each_harness: Shared, test: str, fault: type[Faulty]):
+    failure = by_each_harness.fail(test, fault)
 
     assert "fixture-charm has 2 secrets" in failure
+
+
+class FailoverAddsAUnit(Faulty):
+    """A unit comes in place of the old leader's, which is still there."""
+
+    def on_failover(self) -> None:
+        # Not within the election, which goes through the units.
+        self.clock.at(self.clock.now, lambda: self.running.start(self.running.add_unit()))
+
+
+def test_a_failover_adds_a_unit(machines: Shared):
+    assert "for view in after} == {" in machines.fail(FAILS_OVER, FailoverAddsAUnit)
 
 
 class OldLeaderWrites(Faulty):
@@ -557,7 +730,7 @@ def test_a_follower_does_not_follow(machines: Shared, fault: type[Faulty]):
     assert "without=old" in failure
 
 
-class FollowerFailsForEver(Faulty):
+class FollowerFailsForever(Faulty):
     """After the failover, every hook of a follower fails."""
 
     def next_hook(self, unit: model.Unit) -> model.Hook | None:
@@ -567,8 +740,8 @@ class FollowerFailsForEver(Faulty):
 
 
 @pytest.mark.parametrize("test", [FAILS_OVER, REMOVES])
-def test_a_followers_hook_fails_for_ever(machines: Shared, test: str):
-    assert "has been in error for" in machines.fail(test, FollowerFailsForEver)
+def test_a_followers_hook_fails_forever(machines: Shared, test: str):
+    assert "has been in error for" in machines.fail(test, FollowerFailsForever)
 
 
 class EveryUnitIsBlocked(Faulty):
@@ -660,7 +833,7 @@ class FailoverLosesNames(Faulty):
     """The names of the pods don't resolve once leadership has moved."""
 
     def on_failover(self) -> None:
-        lose_names(self.hosts)
+        lose_names(self.running.hosts)
 
 
 def lose_names(units: dict[str, hosts.Host]) -> dict[hosts.Pod, str]:

@@ -10,8 +10,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
-from tests.simulation import controller, hosts
+from tests.simulation import controller, hosts, model
 
 WRITER = pathlib.Path(__file__).parent / "writer.py"
 CLIENT = "10.0.255.1"  # The client's address.
@@ -154,6 +155,19 @@ class Cluster:
             assert self.juju.clock.wait(FOREVER, lambda: unit not in self.juju.units)
         self.running.hosts[unit].stop()
 
+    def set_departs(self, departs: bool) -> None:
+        """Let the others be told from now on when a unit has gone, or not be told."""
+        with self.juju.changed:
+            self.juju.departs = departs
+            self.juju.clock.notify()
+
+    def update_status(self, unit: str) -> None:
+        """Let a unit have update-status."""
+        succeeded, output = self.running.dispatch(
+            self.juju.units[unit], model.Hook("update-status")
+        )
+        assert succeeded, output
+
     def replace_pod(self, unit: str) -> None:
         """Replace a unit's pod."""
         host = self.running.hosts[unit]
@@ -166,7 +180,7 @@ class Cluster:
     def run(self, unit: str, *command: str) -> str:
         """Run redis-cli where the unit's redis is, and return what it prints."""
         host = self.running.hosts[unit]
-        where = {"container": "workload"} if isinstance(host, hosts.Pod) else {}
+        where: dict[str, Any] = {"container": "workload"} if isinstance(host, hosts.Pod) else {}
         answer = ""
         for password in self._passwords:
             environment = {**host.environment, "REDISCLI_AUTH": password}

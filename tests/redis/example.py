@@ -11,8 +11,15 @@ from tests.support import baking, matrix
 FOLDER = pathlib.Path(__file__).parent / "charm"
 MARK = "    # Common to all workloads:\n"
 Edits = dict[str, list[tuple[str, str]]]
+# Of the integration tests; a rotation restarts no redis.
+ROTATION: Edits = {
+    "tests/integration/test_charm.py": [
+        ("ROTATION_RESTARTS = True ", "ROTATION_RESTARTS = False ")
+    ]
+}
 # By file, what replaces what. Each text is in the file once.
 MACHINE: Edits = {
+    **ROTATION,
     "pyproject.toml": [
         ("dependencies = [\n", 'dependencies = [\n    "charmlibs-apt>=1.0,<2",\n'),
     ],
@@ -50,6 +57,7 @@ MACHINE: Edits = {
     ],
 }
 KUBERNETES: Edits = {
+    **ROTATION,
     "charmcraft.yaml": [
         ("    uid: 584792\n", "    mounts: [{storage: data, location: /data}]\n    uid: 584792\n"),
         ("peers:\n  #", "storage:\n  data:\n    type: filesystem\n\npeers:\n  #"),

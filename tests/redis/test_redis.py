@@ -35,7 +35,7 @@ def charm(variant: matrix.Variant, tmp_path: pathlib.Path) -> pathlib.Path:
 
 @VARIANTS
 def test_its_own_unit_tests_pass(variant: matrix.Variant, charm: pathlib.Path):
-    """All of its code is covered; of the generated tests, fakes.py alone has to follow."""
+    """All of its code is covered; of the generated unit tests, fakes.py alone has to follow."""
     environment = {key: value for key, value in os.environ.items() if key[:3] != "TOX"}
     if python := pythons.find(matrix.PYTHONS[variant["base"]]):
         environment["PATH"] = f"{python.parent}{os.pathsep}{environment['PATH']}"
@@ -71,10 +71,11 @@ def test_its_client_loses_only_what_redis_was_told_to_risk(
         redis = cluster.Cluster(running, tmp_path)
         redis.add(3)
         rows = [rotation(redis), failover(redis), failover_without_fence(redis)]
-        rows += [one_unit_and_back(redis), rotation_in_failover(redis)]
+        rows.append(one_unit_and_back(redis))
         if variant["substrate"] == "machine":
-            rows.append(removed_leader(redis))
+            rows += [rotation_in_failover(redis), removed_leader(redis)]
         else:
+            rows += [one_unit_and_not_told(redis), rotation_in_failover(redis)]
             rows.append(replaced_pod(redis))
     record_property("table", cluster.render(f"redis, {variant['substrate']}", rows))
 
@@ -155,6 +156,26 @@ def one_unit_and_back(redis: cluster.Cluster) -> cluster.Row:
         redis.settle()
         assert redis.fence(redis.leader) == "0"
         writes.go_on(by=redis.address(redis.leader))
+        redis.add(2)
+        assert redis.fence(redis.leader) == "1"
+    assert (row.restarts, row.lost) == (0, 0), row
+    return row
+
+
+def one_unit_and_not_told(redis: cluster.Cluster) -> cluster.Row:
+    """Scale to one unit that gets no peers-relation-departed, until update-status mends it."""
+    row = cluster.Row("the same, and update-status alone tells the last unit")
+    with redis.written(row, *redis.followers) as writes:
+        redis.set_departs(False)
+        for follower in reversed(redis.followers):
+            redis.remove(follower)
+        redis.settle()
+        assert redis.fence(redis.leader) == "1"
+        redis.update_status(redis.leader)
+        assert redis.fence(redis.leader) == "0"
+        writes.go_on(by=redis.address(redis.leader))
+        redis.set_departs(True)
+        redis.settle()
         redis.add(2)
         assert redis.fence(redis.leader) == "1"
     assert (row.restarts, row.lost) == (0, 0), row

@@ -139,31 +139,48 @@ class Deployment:
         context = hookcommands.Context(self.juju, unit, hook)
         self._contexts[context.id] = context
         host = self.hosts[unit.name]
-        return {
-            **host.environment,
-            "JUJU_CONTEXT_ID": context.id,
-            "CHARM_DIR": host.charm_folder,
-            "JUJU_CHARM_DIR": host.charm_folder,
-            "JUJU_DISPATCH_PATH": f"{'actions' if hook.action else 'hooks'}/{hook.name}",
-            "JUJU_HOOK_NAME": "" if hook.action else hook.name,
-            "JUJU_MODEL_NAME": "simulated",
-            "JUJU_MODEL_UUID": model.UUID,
-            "JUJU_UNIT_NAME": unit.name,
-            "JUJU_VERSION": self.juju.release.version,
-            "JUJU_API_ADDRESSES": "127.0.0.1:17070",
-            # Kubernetes has no machines.
-            "JUJU_MACHINE_ID": "" if self.is_kubernetes else str(unit.number),
-            "JUJU_AVAILABILITY_ZONE": "" if self.is_kubernetes else "simulated",
-            "JUJU_PRINCIPAL_UNIT": "",
-            "CLOUD_API_VERSION": "1.36.0" if self.is_kubernetes else "",
-            "JUJU_CHARM_HTTP_PROXY": "",
-            "JUJU_CHARM_HTTPS_PROXY": "",
-            "JUJU_CHARM_FTP_PROXY": "",
-            "JUJU_CHARM_NO_PROXY": "127.0.0.1,localhost,::1",
-            "LANG": "C.UTF-8",
-            "DEBIAN_FRONTEND": "noninteractive",
-            **hook.environment,
-        }
+        return {**host.environment, **hook_environment(self.juju, context, host.charm_folder)}
+
+
+def hook_environment(
+    juju: model.Model, context: hookcommands.Context, charm: str
+) -> dict[str, str]:
+    """Return the variables that a hook or an action is run with.
+
+    Args:
+        juju: The model.
+        context: The hook's context.
+        charm: The charm's folder.
+    """
+    unit, hook = context.unit, context.hook
+    return {
+        "JUJU_CONTEXT_ID": context.id,
+        "CHARM_DIR": charm,
+        "JUJU_CHARM_DIR": charm,
+        "JUJU_AGENT_SOCKET_ADDRESS": str(pathlib.PurePath(charm).with_name("agent.socket")),
+        "JUJU_AGENT_SOCKET_NETWORK": "unix",
+        "JUJU_DISPATCH_PATH": f"{'actions' if hook.action else 'hooks'}/{hook.name}",
+        "JUJU_HOOK_NAME": "" if hook.action else hook.name,
+        "JUJU_MODEL_NAME": "simulated",
+        "JUJU_MODEL_UUID": model.UUID,
+        "JUJU_UNIT_NAME": unit.name,
+        "JUJU_VERSION": juju.release.version,
+        "JUJU_API_ADDRESSES": "127.0.0.1:17070",
+        # Kubernetes has no machines.
+        "JUJU_MACHINE_ID": "" if juju.is_kubernetes else str(unit.number),
+        "JUJU_AVAILABILITY_ZONE": "" if juju.is_kubernetes else "simulated",
+        "JUJU_PRINCIPAL_UNIT": "",
+        "CLOUD_API_VERSION": "1.36.0" if juju.is_kubernetes else "",
+        "JUJU_CHARM_HTTP_PROXY": "",
+        "JUJU_CHARM_HTTPS_PROXY": "",
+        "JUJU_CHARM_FTP_PROXY": "",
+        "JUJU_CHARM_NO_PROXY": "127.0.0.1,localhost,::1",
+        **dict.fromkeys(juju.release.variables, ""),
+        "LANG": "C.UTF-8",
+        "APT_LISTCHANGES_FRONTEND": "none",
+        "DEBIAN_FRONTEND": "noninteractive",
+        **hook.environment,
+    }
 
 
 def read_yaml(packed: pathlib.Path, name: str) -> dict[str, dict[str, dict[str, object]]]:

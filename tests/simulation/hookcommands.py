@@ -9,6 +9,8 @@ Juju 4 (tests/juju/recordings/hook-commands.yaml); what Juju 3.6 says instead is
 - the commit of whatever only the leader may write fails if leadership is gone by then.
 
 status-set, a new label, and the revision that secret-get tracks take effect at once.
+network-get, unit-get, secret-ids and secret-grant are not here, as neither the charm nor what it
+uses of ops asks them.
 """
 
 from __future__ import annotations
@@ -127,7 +129,9 @@ class Context:
             self.unit.blocked = True
             self._model.clock.wait(self._model.timing.late_commit)
             self.unit.blocked = False
-            raise model.RefusedError(f'secrets "{next(iter(self._contents))}" is forbidden')
+            id_ = next(iter(self._contents))
+            name = f"{id_}-{self._model.secrets[id_].latest + 1}"
+            raise model.RefusedError(f'secrets "{name}" is forbidden')
         for id_, revision in self._removals if kubernetes else ():
             secret = self._model.secrets.get(id_)
             if secret and revision in secret.lost and release.lost_content:

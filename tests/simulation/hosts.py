@@ -32,8 +32,6 @@ VOLUME_GROUP = 170
 CHECK_PERIODS = 2
 CHECK_THRESHOLD = 3
 LIVENESS_FAILURES = 3
-BACK_OFF_PERIODS = 2
-CRASH_PERIODS = 12  # A second crash within these backs off.
 GRACE = 30.0  # Seconds that a pod gets to end.
 
 
@@ -154,7 +152,10 @@ class Host:
         raise NotImplementedError
 
     def run(
-        self, *args: str | pathlib.Path, environment: Mapping[str, str] | None = None
+        self,
+        *args: str | pathlib.Path,
+        environment: Mapping[str, str] | None = None,
+        stderr: int = subprocess.STDOUT,
     ) -> subprocess.CompletedProcess[str]:
         """Run a command where the charm runs."""
         raise NotImplementedError
@@ -247,10 +248,14 @@ class Machine(Host):
             self._container = None
 
     def run(
-        self, *args: str | pathlib.Path, environment: Mapping[str, str] | None = None
+        self,
+        *args: str | pathlib.Path,
+        environment: Mapping[str, str] | None = None,
+        stderr: int = subprocess.STDOUT,
     ) -> subprocess.CompletedProcess[str]:
         """Run a command on the machine, which is started without the agent if it isn't yet."""
-        return self._boot().run(*args, environment=environment or self.environment)
+        environment = environment or self.environment
+        return self._boot().run(*args, environment=environment, stderr=stderr)
 
     def runs_agent(self) -> bool:
         """Whether the agent's service is started."""
@@ -397,12 +402,15 @@ class Pod(Host):
         self,
         *args: str | pathlib.Path,
         environment: Mapping[str, str] | None = None,
+        stderr: int = subprocess.STDOUT,
         container: str = "charm",
     ) -> subprocess.CompletedProcess[str]:
         """Run a command in a container, which is started without the agent if it isn't yet."""
         environment = environment or self._environment(container)
         user = self._users[container]
-        return self._container(container).run(*args, environment=environment, user=user)
+        return self._container(container).run(
+            *args, environment=environment, user=user, stderr=stderr
+        )
 
     def runs_agent(self) -> bool:
         """Whether the charm container's Pebble has started the agent."""
@@ -555,7 +563,7 @@ class Pod(Host):
 
     def _keep(self, name: str, stopped: threading.Event) -> None:
         """Probe a container, and start it anew if it has ended or isn't alive, as kubelet does."""
-        failures, crashed_at = 0, -CRASH_PERIODS * self._period
+        failures = 0
         while not stopped.wait(self._period):
             container = self._containers[name]
             if not container.has_ended:
@@ -566,9 +574,6 @@ class Pod(Host):
                     continue
                 container.kill()
             self._healths[name], failures = False, 0
-            if time.monotonic() - crashed_at < CRASH_PERIODS * self._period:
-                stopped.wait(BACK_OFF_PERIODS * self._period)
-            crashed_at = time.monotonic()
             if not stopped.is_set():
                 self._start_container(name)
 

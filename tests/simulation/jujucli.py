@@ -10,6 +10,7 @@ import argparse
 import json
 import pathlib
 import shlex
+import subprocess
 import threading
 
 from tests.simulation import deployment, hosts, model
@@ -101,11 +102,6 @@ def _remove_unit(running: deployment.Deployment, options: argparse.Namespace) ->
     return f"will remove unit {options.unit}\n"
 
 
-def _config(running: deployment.Deployment, options: argparse.Namespace) -> None:
-    with running.juju.changed:
-        running.juju.configure(dict(pair.split("=", 1) for pair in options.pairs))
-
-
 def _debug_log(running: deployment.Deployment, options: argparse.Namespace) -> str:
     return running.log.read_text() + "\n".join(running.juju.log)
 
@@ -117,7 +113,7 @@ def _secrets(running: deployment.Deployment, options: argparse.Namespace) -> str
                 "revision": secret.latest,
                 **({} if secret.rotation == "never" else {"rotates": CREATED}),
                 "rotation": secret.rotation,
-                "owner": running.juju.app,
+                "owner": secret.owner or running.juju.app,
                 "label": secret.label,
                 "created": CREATED,
                 "updated": CREATED,
@@ -163,26 +159,31 @@ def _run(running: deployment.Deployment, options: argparse.Namespace) -> Answer:
 
 def _exec(running: deployment.Deployment, options: argparse.Namespace) -> Answer:
     """Run a command in the charm's folder, outside of any hook, once there is an agent."""
+    if options.format != "json":
+        raise model.RefusedError("the simulated juju exec answers in JSON alone")
     unit = _unit(running, options.unit)
     host = running.hosts[unit.name]
     wait = float((options.wait or "300s").rstrip("s"))
     with running.juju.changed:
-        task = str(running.juju.operations + 1)
+        number = str(running.juju.operations + 1)
         running.juju.operations += 2
-        if not running.juju.clock.wait(wait, lambda: unit.alive):
+        is_lost = running.juju.loses(" ".join(options.command))
+        if not running.juju.clock.wait(wait, lambda: unit.alive and not is_lost):
             return 1, "{}\n", f"ERROR timed out waiting for results from: unit {unit.name}\n"
     command = [arg for arg in options.command if arg != "--"]
     # One argument is a script; several are one command.
     script = command[0] if len(command) == 1 else shlex.join(command)
-    result = host.run("sh", "-c", 'cd "$1"; eval "$2"', "sh", host.charm_folder, script)
-    output = result.stdout
-    if options.format == "json":
-        printed = {"stdout": output} if output else {}
-        results = {"return-code": result.returncode, **printed}
-        timing = {"enqueued": TIME, "started": TIME}
-        answer = {"id": task, "results": results, "status": "completed", "timing": timing}
-        output = json.dumps({unit.name: {**answer, "unit": unit.name}})
-    return _failure(task, result.returncode, output, "")
+    shell = ("sh", "-c", 'cd "$1"; eval "$2"', "sh", host.charm_folder, script)
+    result = host.run(*shell, stderr=subprocess.PIPE)
+    printed = {"stderr": result.stderr, "stdout": result.stdout}
+    task = {
+        "id": number,
+        "results": {"return-code": result.returncode, **{k: v for k, v in printed.items() if v}},
+        "status": "completed",
+        "timing": {"enqueued": TIME, "started": TIME},
+        "unit": unit.name,
+    }
+    return _failure(number, result.returncode, json.dumps({unit.name: task}), "")
 
 
 def _failure(task: str, code: object, output: str, progress: str) -> Answer:
@@ -203,13 +204,19 @@ def _ssh(running: deployment.Deployment, options: argparse.Namespace) -> Answer:
         return 0, "", ""
     # The arguments are joined, and one shell takes them apart again.
     container = {"container": options.container} if options.container else {}
-    result = host.run("sh", "-c", " ".join(options.command), **container)
+    shell = ("sh", "-c", " ".join(options.command))
+    result = host.run(*shell, **container, stderr=subprocess.PIPE)
     if not unit.alive and host.runs_agent():
         # It takes real time until it reports, which the clock has to wait for.
         with running.juju.changed:
             unit.starting = not unit.alive
+    if not result.returncode:
+        return 0, result.stdout, result.stderr
+    if not running.is_kubernetes:
+        problem = f"the simulated juju ssh to a machine knows no failure: {result.stderr}"
+        raise model.RefusedError(problem)
     failed = f"ERROR command terminated with exit code {result.returncode}\n"
-    return (1, result.stdout, failed) if result.returncode else (0, result.stdout, "")
+    return 1, result.stdout, result.stderr + failed
 
 
 def _status(running: deployment.Deployment, options: argparse.Namespace) -> str:
@@ -338,7 +345,6 @@ _COMMANDS = {
         ),
         "refresh": (arg("app"), arg("--path", dest="charm", required=True), _RESOURCE),
         "remove-unit": (arg("unit"), arg("--no-prompt", **FLAG)),
-        "config": (arg("app"), arg("pairs", nargs="*")),
         "debug-log": (
             arg("--limit"),
             arg("--level"),

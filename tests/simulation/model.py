@@ -14,7 +14,7 @@ RELATION = "peers:0"
 UUID = "cdac5656-2423-4388-8f30-41854b4cca7d"
 CLUSTER_IP = "10.1.200.1"  # Of the Kubernetes service that bears the application's name.
 # Hooks that Juju skips if the unit leads no longer when they are about to run, as it does on
-# another try (runner/operation/runhook.go, branch 3.6, line 77).
+# another try: internal/worker/uniter/operation/runhook.go:77, the same line on 3.6 and 4.0.
 LEADERS_HOOKS = ("leader-elected", "secret-remove", "secret-rotate")
 
 
@@ -63,6 +63,7 @@ class Secret:
     revisions: dict[int, dict[str, str]]
     tracked: dict[str, int] = dataclasses.field(default_factory=dict)  # Revision by unit.
     rotation: str = "never"
+    owner: str = ""  # The unit whose secret it is, if it isn't the application's.
     changed_at: float = 0.0
     # On Kubernetes, revisions whose content is gone though Juju still knows them.
     lost: set[int] = dataclasses.field(default_factory=set)
@@ -315,7 +316,7 @@ class Model:
         self.clock.notify()
 
     def loses(self, command: str) -> bool:
-        """Whether a command over juju ssh has no effect; a faulty model's may."""
+        """Whether a command of juju ssh has no effect, or one of juju exec is never run."""
         return False
 
     # What units read and the leader writes

@@ -1,7 +1,7 @@
 """Where the releases of Juju differ, as far as the charm or its tests can tell.
 
 Juju 4 was seen: each text of it is in a recording in tests/juju/recordings/. Juju 3.6 was read and
-not seen: each line names its place in juju's source, branch 3.6, commit 54929dc40e.
+not seen: each line names its place in juju's source, branch 3.6, commit 54929dc40e (3.6.26).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ class Release:
 
     Attributes:
         version: What units and status call it.
+        variables: What only this release sets for a hook, empty.
         lists_peers_in_install: Whether the peer relation is listed in install, where its data
             can't be used.
         shows_upgrading_from: Whether status says which units still run the former charm.
@@ -34,6 +35,7 @@ class Release:
     """
 
     version: str
+    variables: tuple[str, ...]
     lists_peers_in_install: bool
     shows_upgrading_from: bool
     configs: int
@@ -50,6 +52,11 @@ class Release:
 
 JUJU_4 = Release(
     version="4.0.15",
+    variables=(
+        "JUJU_CHARM_TRACE_CONFIG_CA_CERT",
+        "JUJU_CHARM_TRACE_CONFIG_GRPC",
+        "JUJU_CHARM_TRACE_CONFIG_HTTP",
+    ),
     lists_peers_in_install=False,
     shows_upgrading_from=False,
     configs=2,
@@ -70,8 +77,11 @@ JUJU_4 = Release(
     ),
 )
 JUJU_3_6 = Release(
-    version="3.6.28",
-    # https://github.com/canonical/operator/issues/1452
+    version="3.6.26",
+    # internal/worker/uniter/runner/context/context.go:1515; JUJU_SLA, which nothing here reads,
+    # is left out.
+    variables=(),
+    # Read in https://github.com/canonical/operator/issues/1452, not in Juju's source.
     lists_peers_in_install=True,
     # apiserver/facades/client/client/status.go:1731
     shows_upgrading_from=True,

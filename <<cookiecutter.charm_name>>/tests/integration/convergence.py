@@ -95,8 +95,8 @@ def not_in_line(views: Iterable[View], leader: str) -> list[str]:
         leader: The unit that Juju says leads.
 
     Returns:
-        No lines if every unit names the leader and one address of it, only the leader takes
-        itself for it, and every workload is configured with the same credentials.
+        No lines if every unit names the leader and one address of it, only the leader claims
+        leadership, and every workload is configured with the same credentials.
     """
     views = list(views)
     found = [] if views else ["no unit answered"]
@@ -104,8 +104,8 @@ def not_in_line(views: Iterable[View], leader: str) -> list[str]:
         if view.leader != leader:
             found.append(f"{view.unit} names {view.leader or 'nobody'}, not {leader}")
         if view.is_leader != (view.unit == leader):
-            verb = "takes" if view.is_leader else "doesn't take"
-            found.append(f"{view.unit} {verb} itself for the leader")
+            verb = "claims" if view.is_leader else "doesn't claim"
+            found.append(f"{view.unit} {verb} leadership")
         if not view.address:
             found.append(f"{view.unit} has no address of the leader")
         if not view.fingerprint:

@@ -4,7 +4,7 @@
 
 """Leadership on a real controller: who leads, what the leader alone may do, and failovers.
 
-The tests share one deployment, in this order, and end with the first that fails.
+The tests share one deployment, in this order; through tox, they end with the first that fails.
 """
 
 import pathlib
@@ -29,7 +29,7 @@ ROTATION_RESTARTS = True  # As src/workload.py marks the password.
 
 
 << async >>def test_every_unit_follows_the_leader(app: helpers.Deployment):
-    """The leader takes itself for the leader; every other unit names it and follows."""
+    """Only the leader claims leadership; every other unit names it and follows."""
     leader = << await >>app.wait_for_leader()
 
     views = << await >>app.wait_until_in_line(leader)
@@ -72,12 +72,15 @@ ROTATION_RESTARTS = True  # As src/workload.py marks the password.
 
 << async >>def test_refresh_keeps_the_secret(app: helpers.Deployment, charm: pathlib.Path):
 <% if cookiecutter.substrate == "machine" %>
-    """A new revision of the charm finds what the old one published."""
+    """A new revision of the charm finds what the old one published, and interrupts no workload."""
 <% else %>
     """A new revision of the charm, for which every pod is replaced, finds what was published."""
 <% endif %>
     before = << await >>app.wait_until_in_line(<< await >>app.wait_for_leader())
     secret = << await >>app.get_secret()
+<% if cookiecutter.substrate == "machine" %>
+    started = << await >>app.get_start_times()
+<% endif %>
 
     << await >>app.refresh(charm)
 
@@ -88,6 +91,9 @@ ROTATION_RESTARTS = True  # As src/workload.py marks the password.
     assert {view.unit for view in after} == {view.unit for view in before}
     assert after[0].fingerprint == before[0].fingerprint
     assert << await >>app.get_secret() == secret
+<% if cookiecutter.substrate == "machine" %>
+    assert << await >>app.get_start_times() == started
+<% endif %>
 
 
 << async >>def test_failover(app: helpers.Deployment):
