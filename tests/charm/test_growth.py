@@ -35,7 +35,7 @@ EDITED_LINES = {
     VALUE: (13, 0),
     RELATION: (12, 0),
     ACTION: (13, 0),
-    "redis": (78, 13),
+    "redis": (78, 14),
     "nginx": (35, 3),
     "no-secret": (20, 11),
 }
