@@ -125,6 +125,7 @@ class System:
 
     def service_enable(self, service: str) -> None:
         self._step()
+        assert (self.unit_files / f"{service}.service").exists()
         self.enabled.add(service)
 
     def service_disable(self, service: str) -> None:
