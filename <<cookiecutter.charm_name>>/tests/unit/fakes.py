@@ -219,6 +219,8 @@ class System:
     def _exec(self, container: ops.Container, command: list[str], **options: Any) -> Any:
         if command[0] not in OUTPUT:
             pytest.fail(f"a unit test would run {command}; fake it in tests/unit/fakes.py")
+        if not container.can_connect():
+            raise ops.pebble.ConnectionError("no Pebble answers")
         self.commands.append(command)
         self.timeouts.append(options.get("timeout"))
         return ORIGINALS["exec"](container, command, **options)
