@@ -258,7 +258,7 @@ class Workload:
 
     def _is_enabled(self) -> bool:
         command = ["systemctl", "is-enabled", "--quiet", self._service]
-        return subprocess.run(command, check=False, timeout=60).returncode == 0
+        return subprocess.run(command).returncode == 0
 
     def stop(self) -> None:
         """Ensure that the service doesn't run."""
