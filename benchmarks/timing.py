@@ -5,10 +5,11 @@ from __future__ import annotations
 import pathlib
 import resource
 import statistics
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+
+from tests.support import command
 
 Contender = Callable[[pathlib.Path], None]
 
@@ -43,13 +44,11 @@ def median_seconds(
     return {name: statistics.median(values) for name, values in seconds.items()}
 
 
-def run(*command: str, cwd: pathlib.Path) -> str:
+def run(*words: str, cwd: pathlib.Path) -> str:
     """Run a command and return what it prints; raise with that if it fails."""
-    result = subprocess.run(
-        command, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+    result = command.run(*words, cwd=cwd)
     if result.returncode:
-        raise RuntimeError(f"{' '.join(command)} failed:\n{result.stdout}")
+        raise RuntimeError(f"{' '.join(words)} failed:\n{result.stdout}")
     return result.stdout
 
 

@@ -10,7 +10,6 @@ import pathlib
 import re
 import shlex
 import string
-import subprocess
 import typing
 
 import hypothesis
@@ -301,8 +300,8 @@ def test_the_charm_s_own_linters_take_names_as_they_are(
     charm = baking.bake(matrix.functional()[0], tmp_path, copyright_year="2024-2026", **answers)
 
     for linter in (["ruff", "check"], ["ruff", "format", "--check"], ["codespell"]):
-        result = subprocess.run(linter, cwd=charm, capture_output=True, text=True)
-        assert result.returncode == 0, result.stdout + result.stderr
+        result = command.run(*linter, cwd=charm)
+        assert result.returncode == 0, result.stdout
 
 
 @QUICK

@@ -164,14 +164,9 @@ def run_version(
     )
     if available.returncode:
         pytest.skip(f"cookiecutter {version} can't be installed here: {available.stderr}")
-    return subprocess.run(
-        [
-            *(*uv, *requirements, "cookiecutter", str(matrix.TEMPLATE), "--no-input"),
-            *("--output-dir", str(output), *answers),
-        ],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
+    return command.run(
+        *(*uv, *requirements, "cookiecutter", str(matrix.TEMPLATE), "--no-input"),
+        *("--output-dir", str(output), *answers),
     )
 
 

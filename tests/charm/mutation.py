@@ -12,12 +12,10 @@ import shutil
 import sys
 
 import pytest
-import tomli
 
-from tests.charm import mutants, test_mutants
-from tests.support import baking, command, libyaml, parameters
+from tests.charm.test_mutants import EACH_TIME
+from tests.support import baking, command, libyaml, mutants, parameters, surviving
 
-SURVIVORS = tomli.loads(pathlib.Path(__file__).with_name("survivors.toml").read_text())
 CONFIGURATION = """
 [tool.mutmut]
 source_paths = ["src"]
@@ -34,7 +32,7 @@ cli()
 
 
 @parameters.SUBSTRATES
-@pytest.mark.parametrize("kind", [k for k in mutants.KINDS if k not in test_mutants.EACH_TIME])
+@pytest.mark.parametrize("kind", [k for k in mutants.KINDS if k not in EACH_TIME])
 def test_the_unit_tests_find_a_mistake(
     baker: baking.Baker, tmp_path: pathlib.Path, kind: str, substrate: str
 ):
@@ -42,7 +40,7 @@ def test_the_unit_tests_find_a_mistake(
     charm = tmp_path / "charm"
     shutil.copytree(baker.bake({"substrate": substrate}), charm)
 
-    test_mutants.check(charm, test_mutants.make(baker, kind, substrate))
+    surviving.check(charm, surviving.make(baker, kind, substrate))
 
 
 @parameters.SUBSTRATES
@@ -66,7 +64,9 @@ def test_the_unit_tests_kill_all_mutants_but_the_listed(
     assert len(verdicts) > 200, "mutmut made too few mutants to show anything"
     assert len(alive) <= 0.1 * len(verdicts)
     expected = sorted(
-        entry["mutant"] for entry in SURVIVORS["survivor"] if substrate in entry["substrates"]
+        entry["mutant"]
+        for entry in surviving.SURVIVORS["survivor"]
+        if substrate in entry["substrates"]
     )
     assert sorted(describe(run(charm, "show", name)) for name in alive) == expected
 

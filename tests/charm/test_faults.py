@@ -23,8 +23,7 @@ import ops
 import pytest
 from ops import testing
 
-from tests.charm import invariants
-from tests.support import baking, hook_commands, loading, parameters
+from tests.support import baking, hook_commands, invariants, loading, parameters
 
 UNITS = pytest.mark.parametrize(
     ("role", "published"),

@@ -18,8 +18,7 @@ import ops
 from hypothesis import stateful, strategies
 from ops import testing
 
-from tests.charm import invariants
-from tests.support import baking, hook_commands, loading, parameters
+from tests.support import baking, hook_commands, invariants, loading, parameters
 
 SETTINGS = hypothesis.settings(
     deadline=None,

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import pathlib
-import subprocess
 import sys
 
 import pytest
 
 from tests.simulation import model, releases, suite
-from tests.support import baking, matrix, packing
+from tests.support import baking, command, matrix, packing
 
 TESTS = {
     "test_deploy",
@@ -93,16 +92,9 @@ def test_what_is_missing_is_said_in_one_line(
     folder = tox_folder / variant["integration_tests"]
     environment = {key: value for key, value in os.environ.items() if key[:3] != "TOX"}
 
-    def run(*command: str | pathlib.Path, path: pathlib.Path) -> str:
+    def run(*words: str | pathlib.Path, path: pathlib.Path) -> str:
         """Run a command that fails with just these commands on PATH."""
-        result = subprocess.run(
-            command,
-            cwd=charm,
-            env={**environment, "PATH": str(path)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+        result = command.run(*words, cwd=charm, env={**environment, "PATH": str(path)})
         assert result.returncode != 0
         return result.stdout
 
@@ -110,7 +102,7 @@ def test_what_is_missing_is_said_in_one_line(
         *(sys.executable, "-m", "tox", "--workdir", folder, "-e", "integration"), path=tmp_path
     )
     outputs = []
-    for command in ("juju", "charmcraft", None):
+    for name in ("juju", "charmcraft", None):
         pytest_command = (
             folder / "integration" / "bin" / "python",
             "-m",
@@ -119,9 +111,9 @@ def test_what_is_missing_is_said_in_one_line(
             "default",
         )
         outputs.append(run(*pytest_command, "tests/integration", path=tmp_path).strip())
-        if command:
-            (tmp_path / command).write_text("#!/bin/sh\nexit 1\n")
-            (tmp_path / command).chmod(0o755)
+        if name:
+            (tmp_path / name).write_text("#!/bin/sh\nexit 1\n")
+            (tmp_path / name).chmod(0o755)
 
     no_juju = "ERROR: no juju on PATH: CONTRIBUTING.md says how to set it up"
     no_charmcraft = no_juju.replace("juju", "charmcraft")

@@ -6,13 +6,12 @@ import ast
 import configparser
 import pathlib
 import re
-import subprocess
 
 import pytest
 import tomli
 import yaml
 
-from tests.support import baking, matrix, parameters
+from tests.support import baking, command, matrix, parameters
 
 FILES = {
     ".github/CODEOWNERS",
@@ -163,11 +162,9 @@ def test_ruff_finds_nothing_whatever_the_name(
     """A longer name must not move a line break."""
     charm = baker.bake(variant, charm_name=charm_name)
 
-    for command in (["check"], ["format", "--check", "--diff"]):
-        result = subprocess.run(
-            ["ruff", *command, "--no-cache", "."], cwd=charm, capture_output=True, text=True
-        )
-        assert result.returncode == 0, result.stdout + result.stderr
+    for words in (["check"], ["format", "--check", "--diff"]):
+        result = command.run("ruff", *words, "--no-cache", ".", cwd=charm)
+        assert result.returncode == 0, result.stdout
 
 
 @parameters.EVERY

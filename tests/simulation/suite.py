@@ -6,14 +6,13 @@ import dataclasses
 import json
 import os
 import pathlib
-import subprocess
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping
 
 import pytest
 
 from tests.simulation import containers, controller, hosts, model
-from tests.support import baking, matrix, packing
+from tests.support import baking, command, matrix, packing
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,15 +84,15 @@ class Suite:
         arguments = (*plugins, f"--junitxml={report}", *selected, *args)
         before = len(running.juju.history)
         if by_tox:
-            # The plugins' folder is all that tox is told beside what its user may say.
+            # Beside what its user may say, tox gets the plugins' folder and nothing else.
             path = f"testenv:integration.set_env+=PYTHONPATH={containers.PROGRAMS}"
-            command = ["tox", "--workdir", self._tox_folder, "-e", "integration"]
-            command += ["--override", path, "--", *arguments]
+            words = ["tox", "--workdir", self._tox_folder, "-e", "integration"]
+            words += ["--override", path, "--", *arguments]
         else:
             environment = self._tox_folder / "integration"
-            command = [environment / "bin" / "pytest", *arguments, "tests/integration"]
-        result = subprocess.run(
-            command,
+            words = [environment / "bin" / "pytest", *arguments, "tests/integration"]
+        result = command.run(
+            *words,
             cwd=self._project,
             env={
                 **{key: value for key, value in os.environ.items() if key[:3] != "TOX"},
@@ -103,9 +102,6 @@ class Suite:
                 "PYTHONPATH": str(containers.PROGRAMS),
                 "JUJU_SIMULATION_CONSTANTS": json.dumps(constants or {}),
             },
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
         )
         assert report.exists(), result.stdout
         return Result(_read(report), result.stdout, running.juju.history[before:])

@@ -15,7 +15,7 @@ import zipfile
 import filelock
 
 from tests.simulation import containers
-from tests.support import baking, matrix, pythons
+from tests.support import baking, command, matrix, pythons
 
 # Modules that charmcraft imports and only the system package python3-apt carries.
 _APT_PACKAGES = pathlib.Path("/usr/lib/python3/dist-packages")
@@ -87,8 +87,8 @@ def pack(project: pathlib.Path, work: pathlib.Path, base: str) -> pathlib.Path:
     """
     inside = pathlib.Path("/packing")
     charmcraft = [sys.executable, "-m", "charmcraft", "pack", "--destructive-mode", "--verbose"]
-    result = subprocess.run(
-        containers.command(
+    result = command.run(
+        *containers.command(
             {str(inside): work.parent},
             *("sh", "-euc", prepare, "sh", inside / "tools/os-release", inside / work.name),
             *charmcraft,
@@ -103,9 +103,6 @@ def pack(project: pathlib.Path, work: pathlib.Path, base: str) -> pathlib.Path:
             "XDG_RUNTIME_DIR": str(inside / "tools"),
             "XDG_STATE_HOME": str(inside / "tools"),
         },
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
     )
     assert result.returncode == 0, result.stdout
     (charm,) = work.glob("*.charm")

@@ -232,7 +232,7 @@ def test_a_bad_option_leaves_the_workload_as_it_is(
     state = ctx.run(ctx.on.start(), deployed)
     before = applied(system)
 
-    for level in ("loud", "in", "INFO"):
+    for level in ("loud", "in", "INFO", "debugging"):
         bad = dataclasses.replace(elect(states.rotate(state)), config={"log-level": level})
         after = ctx.run(ctx.on.config_changed(), bad)
 

@@ -1,0 +1,46 @@
+"""Run a charm's own unit tests on mutants of it, and compare those that survive with the list."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import sys
+
+import tomli
+
+from tests.support import baking, command, matrix, mutants, unit_tests
+
+RUNNER = pathlib.Path(__file__).with_name("run_mutants.py")
+SURVIVORS = tomli.loads((matrix.TEMPLATE / "tests" / "charm" / "survivors.toml").read_text())
+EXPECTED = {mutant for each in SURVIVORS["syntax"] for mutant in each["mutants"]}
+FIRST, *OTHERS = matrix.CHOICES["substrate"]
+
+
+def make(baker: baking.Baker, kind: str, substrate: str) -> list[mutants.Mutant]:
+    """Make the mutants of a kind, on other substrates than the first only those of their own."""
+    sources = {
+        path.name: path.read_text()
+        for path in sorted((baker.bake({"substrate": substrate}) / "src").glob("*.py"))
+    }
+    made = mutants.make(kind, sources)
+    known: set[str] = set()
+    if substrate != FIRST:
+        known = {mutant.name for mutant in make(baker, kind, FIRST)}
+    return [mutant for mutant in made if mutant.name not in known]
+
+
+def check(charm: pathlib.Path, made: list[mutants.Mutant]) -> None:
+    """Run the charm's unit tests on mutants, and fail for those that survive unexpectedly."""
+    result = command.run(
+        sys.executable,
+        RUNNER,
+        cwd=charm,
+        env={**os.environ, **unit_tests.ENVIRONMENT},
+        input=json.dumps([(mutant.file, mutant.source) for mutant in made]),
+    )
+    assert result.returncode == 0, result.stdout
+    verdicts = json.loads(result.stdout)
+    alive = [mutant.name for mutant, killer in zip(made, verdicts, strict=True) if not killer]
+    names = {mutant.name for mutant in made}
+    assert sorted(alive) == sorted(names & EXPECTED)
