@@ -66,9 +66,11 @@ class Application:
         self.units[number] = Unit(
             states.context(number), system, states.fresh(number, system, units=0)
         )
-        containers = states.CHARMCRAFT.get("containers", {})
-        ready = [f"{name.replace('-', '_')}_pebble_ready" for name in containers]
-        self.tell([number], "install", *peer_events("created"), "config_changed", "start", *ready)
+        self.tell([number], "install", *peer_events("created"), "config_changed", "start")
+<% if cookiecutter.substrate == "kubernetes" %>
+        for name in states.CHARMCRAFT["containers"]:
+            self.tell([number], f"{name.replace('-', '_')}_pebble_ready")
+<% endif %>
         self.tell([number, *others], *peer_events("changed"))
 
     def remove(self, number: int) -> None:

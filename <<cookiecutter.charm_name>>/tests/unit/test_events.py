@@ -157,7 +157,8 @@ def test_nothing_secret_is_shown(
 ):
     """Many may see databags, statuses, logs, results and arguments, and not the secret."""
     caplog.set_level(logging.DEBUG)
-    state = events.seen_by(kind, seen_by(role, deployed))
+    started = ctx.run(ctx.on.start(), deployed)
+    state = events.seen_by(kind, seen_by(role, started))
     for event in events.variants(ctx, kind, state):
         after = run(ctx, event, state)
 
