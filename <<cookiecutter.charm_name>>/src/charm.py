@@ -126,8 +126,8 @@ class << cookiecutter.__class_name >>(ops.CharmBase):
     def _on_rotate_credentials(self, event: ops.ActionEvent) -> None:
         """Rotate the credentials, on the leader.
 
-        If Juju refuses to commit the action, the next event takes the new password back from the
-        workload.
+        If Juju refuses to commit the action, the next event gives the workload the old password
+        again.
         """
         try:
             self.leadership.rotate()

@@ -19,7 +19,7 @@ import ops
 PEER_RELATION = "peers"
 # Keys of the application's databag.
 LEADER_KEY = "leader"
-SECRET_ID_KEY = "credentials-id"
+SECRET_ID_KEY = "credentials-id"  # Announces the secret, which units find by its label.
 
 SECRET_LABEL = "credentials"
 SECRET_ROTATION = ops.SecretRotate.MONTHLY
@@ -176,7 +176,7 @@ class Leadership:
             event.remove_revision()
 
     def manages(self, secret: ops.Secret) -> bool:
-        """Whether this unit leads, and an event's secret is that of the credentials.
+        """Whether this unit leads, and a secret is that of the credentials.
 
         The ID tells, since Juju 3.6 may send secret-remove without a label.
         """

@@ -192,10 +192,13 @@ class Workload:
         last, so that wherever a hook is cut short, the next one knows what is left to do. The
         units don't wait for each other; where their restarts must not coincide,
         charmlibs-rollingops lets them take turns.
-<% if cookiecutter.substrate == "kubernetes" %>
 
         Raises:
+<% if cookiecutter.substrate == "machine" %>
+            systemd.SystemdError: if the service can't be started.
+<% else %>
             PermissionError: if the container's user can't write the workload's files.
+            ops.pebble.Error: if the service can't be started.
 <% endif %>
         """
 <% if cookiecutter.substrate == "kubernetes" %>
@@ -210,7 +213,7 @@ class Workload:
             self._record(settings)
             return
         if known[-1] != settings:
-            self._record(*known, settings)
+            self._record(*(old for old in known if old != settings), settings)
         self._write(self._config, settings.render())
         stale = [old for old in reversed(known) if _changes(old, settings, LIVE)]
         if not stale or any(self.apply(old, settings) for old in stale):
@@ -256,10 +259,6 @@ class Workload:
             command, input=stdin, env=env, check=True, capture_output=True, text=True, timeout=60
         ).stdout
 
-    def _is_enabled(self) -> bool:
-        command = ["systemctl", "is-enabled", "--quiet", self._service]
-        return subprocess.run(command).returncode == 0
-
     def stop(self) -> None:
         """Ensure that the service doesn't run."""
         if self._unit_file.exists():
@@ -275,14 +274,18 @@ class Workload:
         if self._folder.exists():
             shutil.rmtree(self._folder)
 
+    def _is_enabled(self) -> bool:
+        command = ["systemctl", "is-enabled", "--quiet", self._service]
+        return subprocess.run(command).returncode == 0
+
     def _restart(self) -> None:
         systemd.daemon_reload()
         systemd.service_restart(self._service)
 
     def _write(self, path: pathops.LocalPath, text: str) -> None:
-        """Ensure that a file holds this text for its user alone, whole or not at all."""
+        """Ensure that a file holds this text for its user alone, however a hook is cut short."""
         new = path.with_name(f"{path.name}.new")
-        new.unlink(missing_ok=True)  # A hook that was cut short may have left it.
+        new.unlink(missing_ok=True)  # A hook that was cut short may have left a password in it.
         if self._is_written(path, text):
             return
         path.parent.mkdir(exist_ok=True)
@@ -342,8 +345,8 @@ class Workload:
     def _recorded(self) -> list[Settings]:
         try:
             return [Settings(**each) for each in json.loads(self._applied.read_text())]
-        except (FileNotFoundError, TypeError, ValueError):  # Missing, of another charm, or broken.
-            return []
+        except (FileNotFoundError, TypeError, ValueError):
+            return []  # It is missing, broken, or of another release.
 
 
 def _changes(old: Settings, new: Settings, change: Mapping[str, str]) -> list[str]:
