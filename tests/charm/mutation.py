@@ -65,7 +65,7 @@ def test_the_unit_tests_kill_all_mutants_but_the_listed(
     assert len(alive) <= 0.1 * len(verdicts)
     expected = sorted(
         entry["mutant"]
-        for entry in surviving.SURVIVORS["survivor"]
+        for entry in surviving.SURVIVORS.get("survivor", [])
         if substrate in entry["substrates"]
     )
     assert sorted(describe(run(charm, "show", name)) for name in alive) == expected
