@@ -19,7 +19,7 @@ import ops
 PEER_RELATION = "peers"
 # Keys of the application's databag.
 LEADER_KEY = "leader"
-SECRET_ID_KEY = "credentials-id"  # Announces the secret, which units find by its label.
+SECRET_ID_KEY = "credentials-id"
 
 SECRET_LABEL = "credentials"
 SECRET_ROTATION = ops.SecretRotate.MONTHLY

@@ -34,7 +34,7 @@ EDITED_LINES = {
     KEY: (3, 0),
     VALUE: (13, 0),
     RELATION: (12, 0),
-    ACTION: (13, 0),
+    ACTION: (14, 0),
     "redis": (78, 14),
     "nginx": (35, 3),
     "no-secret": (20, 11),
