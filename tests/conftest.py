@@ -56,7 +56,7 @@ def cookiecutter_config(tmp_path_factory: pytest.TempPathFactory) -> Iterator[No
 def outside_of_tox() -> Iterator[None]:
     """Let a charm's own tox not use, and wait for, the folder of the tox that runs these tests."""
     with pytest.MonkeyPatch.context() as patch:
-        for name in [name for name in os.environ if name.startswith("TOX_")]:
+        for name in [name for name in os.environ if name.startswith("TOX")]:
             patch.delenv(name)
         yield
 

@@ -13,7 +13,7 @@ from tests.support import baking, command, matrix, parameters, pythons
 
 def run_tox(charm: pathlib.Path, base: str, *args: str) -> str:
     """Run the charm's tox, on its base's Python if that is here, and return what it prints."""
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("TOX")}
+    environment = {**os.environ}
     if python := pythons.find(matrix.PYTHONS[base]):
         environment["PATH"] = f"{python.parent}{os.pathsep}{environment['PATH']}"
     result = command.run(sys.executable, "-m", "tox", *args, cwd=charm, env=environment)

@@ -17,8 +17,7 @@ PROBLEMS = "import os,sys\nx = lambda: Undefined # t" + "eh end\n"
 
 def run(charm: pathlib.Path, *arguments: str, path: str = os.environ["PATH"]) -> tuple[int, str]:
     """Run a Python module in a charm's folder, and return its exit code and what it prints."""
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("TOX")}
-    environment["PATH"] = path
+    environment = {**os.environ, "PATH": path}
     result = command.run(sys.executable, "-m", *arguments, cwd=charm, env=environment)
     return result.returncode, result.stdout
 

@@ -90,11 +90,10 @@ def test_what_is_missing_is_said_in_one_line(
     """Rather than once for each test."""
     charm = baking.bake(variant, tmp_path / "baked")
     folder = tox_folder / variant["integration_tests"]
-    environment = {key: value for key, value in os.environ.items() if key[:3] != "TOX"}
 
     def run(*words: str | pathlib.Path, path: pathlib.Path) -> str:
         """Run a command that fails with just these commands on PATH."""
-        result = command.run(*words, cwd=charm, env={**environment, "PATH": str(path)})
+        result = command.run(*words, cwd=charm, env={**os.environ, "PATH": str(path)})
         assert result.returncode != 0
         return result.stdout
 

@@ -95,7 +95,7 @@ class Suite:
             *words,
             cwd=self._project,
             env={
-                **{key: value for key, value in os.environ.items() if key[:3] != "TOX"},
+                **os.environ,
                 **running.environment,
                 "CHARM_PATH": str(self.packed),
                 "PATH": f"{running.cli}:{os.environ['PATH']}",
