@@ -73,7 +73,11 @@ ROTATION_RESTARTS = True  # As src/workload.py marks the password.
 
 << async >>def test_refresh_keeps_the_secret(app: helpers.Deployment, charm: pathlib.Path):
 <% if cookiecutter.substrate == "machine" %>
+<% if cookiecutter.substrate == "machine" %>
     """A new revision of the charm finds what the old one published, and interrupts no workload."""
+<% else %>
+    """A new revision of the charm, in new pods, finds what the old one published."""
+<% endif %>
 <% else %>
     """A new revision of the charm, for which every pod is replaced, finds what was published."""
 <% endif %>

@@ -43,13 +43,8 @@ RUN = subprocess.run
 # Where a user other than root may write in a stock image, and where root may.
 OPEN_FOLDERS = ("/tmp", "/var/tmp")
 FOLDERS = ("etc", "home", "opt", "run", "srv", "tmp", "usr", "var")
-ORIGINALS = {
-    name: getattr(ops.Container, name)
-    for name in (
-        *("add_layer", "exec", "make_dir", "push"),
-        *("replan", "restart", "send_signal", "stop"),
-    )
-}
+STEPS = ("add_layer", "exec", "make_dir", "push", "replan", "restart", "send_signal", "stop")
+ORIGINALS = {name: getattr(ops.Container, name) for name in STEPS}
 
 
 def _refuse_path(path: Any) -> None:

@@ -9,6 +9,7 @@ import pathlib
 from typing import Any
 
 import fakes
+import ops
 import yaml
 from ops import testing
 
@@ -23,6 +24,7 @@ CHARMCRAFT = {
     if key not in ("description", "links", "parts", "platforms")
 }
 APP = CHARMCRAFT["name"]
+ERROR = ops.ModelError("ERROR connection is shut down")
 
 
 def context(unit: int, app: str = APP) -> testing.Context:
@@ -102,3 +104,8 @@ def rotate(state: testing.State, key: str = "password") -> testing.State:
     latest = {**credentials(state), key: f"new-{key}"}
     secrets = {dataclasses.replace(each, latest_content=latest) for each in state.secrets}
     return dataclasses.replace(state, secrets=secrets)
+
+
+def fail(*args: Any, **options: Any) -> None:
+    """Stand in for a method of ops for which Juju has no answer."""
+    raise ERROR

@@ -14,8 +14,6 @@ from ops import testing
 
 import leadership
 
-ERROR = ops.ModelError("ERROR connection is shut down")
-
 
 @pytest.fixture
 def leading(deployed: testing.State) -> testing.State:
@@ -238,11 +236,6 @@ def test_show_leadership_tracks_no_newer_credentials(
     assert system.files == {}
 
 
-def fail(*args: Any, **options: Any) -> None:
-    """Stand in for a method that fails."""
-    raise ERROR
-
-
 @pytest.mark.parametrize(
     "method", ["get_content", "get_info", "get_secret", "set_content", "set_info"]
 )
@@ -252,18 +245,18 @@ def test_an_error_about_the_secret_fails_the_hook(
     """Here the leader has everything to write: a new key, and the policy."""
     monkeypatch.setitem(leadership.CREDENTIALS, "new-key", lambda: "a new value")
     secret = dataclasses.replace(states.secret(leading), rotate=None)
-    monkeypatch.setattr(ops.Model if method == "get_secret" else ops.Secret, method, fail)
+    monkeypatch.setattr(ops.Model if method == "get_secret" else ops.Secret, method, states.fail)
 
     with pytest.raises(testing.errors.UncaughtCharmError) as failed:
         ctx.run(ctx.on.upgrade_charm(), dataclasses.replace(leading, secrets={secret}))
 
-    assert failed.value.__cause__ is ERROR
+    assert failed.value.__cause__ is states.ERROR
 
 
 def test_a_secret_that_cannot_be_added_fails_the_hook(
     ctx: testing.Context, fresh: testing.State, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(ops.Application, "add_secret", fail)
+    monkeypatch.setattr(ops.Application, "add_secret", states.fail)
 
     with pytest.raises(testing.errors.UncaughtCharmError):
         ctx.run(ctx.on.leader_elected(), dataclasses.replace(fresh, leader=True))
@@ -274,7 +267,7 @@ def test_a_rotation_that_fails_is_not_taken_for_one_that_succeeded(
     ctx: testing.Context, leading: testing.State, monkeypatch: pytest.MonkeyPatch, event: str
 ):
     subject = "rotate-credentials" if event == "action" else states.secret(leading)
-    monkeypatch.setattr(ops.Secret, "set_content", fail)
+    monkeypatch.setattr(ops.Secret, "set_content", states.fail)
 
     with pytest.raises(testing.errors.UncaughtCharmError):
         ctx.run(getattr(ctx.on, event)(subject), leading)

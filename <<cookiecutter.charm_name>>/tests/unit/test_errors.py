@@ -8,8 +8,8 @@ import itertools
 import pathlib
 <% if cookiecutter.substrate == "machine" %>
 import shutil
-<% endif %>
 from typing import Any
+<% endif %>
 
 import fakes
 import ops
@@ -21,17 +21,11 @@ from ops import testing
 import workload
 <% endif %>
 
-ERROR = ops.ModelError("ERROR connection is shut down")
 <% if cookiecutter.substrate == "machine" %>
 EVENTS = ("start", "leader_elected", "config_changed", "stop", "remove")
 <% else %>
 EVENTS = ("start", "leader_elected", "config_changed")
 <% endif %>
-
-
-def fail(*args: Any, **options: Any) -> None:
-    """Stand in for a method that fails."""
-    raise ERROR
 
 
 @pytest.mark.parametrize(
@@ -52,12 +46,12 @@ def test_an_error_of_juju_fails_the_hook(
     owner: type,
     method: str,
 ):
-    monkeypatch.setattr(owner, method, fail)
+    monkeypatch.setattr(owner, method, states.fail)
 
     with pytest.raises(testing.errors.UncaughtCharmError) as failed:
         ctx.run(ctx.on.leader_elected(), dataclasses.replace(deployed, leader=True))
 
-    assert failed.value.__cause__ is ERROR
+    assert failed.value.__cause__ is states.ERROR
 
 
 @pytest.mark.parametrize("event", EVENTS)
