@@ -2,16 +2,15 @@
 # Copyright << cookiecutter.copyright_year >> << cookiecutter.author >>
 # See LICENSE file for licensing details.
 
-"""Charm the workload, with a leader that every unit knows."""
+"""Charm a workload that has one leader, which all other units follow."""
 
 import dataclasses
-import functools
 import logging
 
 import ops
 
 from leadership import PEER_RELATION, Leadership, NotLeaderError
-from workload import Settings, Workload
+from workload import FAILURES, Settings, Workload
 
 logger = logging.getLogger(__name__)
 
@@ -40,10 +39,7 @@ class << cookiecutter.__class_name >>(ops.CharmBase):
 <% else %>
         self.workload = Workload(self.unit.get_container("workload"))
 <% endif %>
-<% if cookiecutter.substrate == "kubernetes" %>
-        # Why this event could not configure the workload; None if it didn't try.
-        self._problem: str | None = None
-<% endif %>
+        self._workload_status: ops.StatusBase | None = None
         # Each of these means only that something may have changed. Any of them may be lost.
         for event in (
             self.on.install,
@@ -78,29 +74,40 @@ class << cookiecutter.__class_name >>(ops.CharmBase):
         """Bring this unit, and the application if it leads, in line with the model."""
         if self.leadership.is_leaving:
             return
+        self.leadership.reconcile()
+        try:
+            self._workload_status = self._configure_workload()
+        except FAILURES as e:
+            # If the hook failed, Juju would discard what the leader has just published.
+            logger.exception("cannot configure the workload")
+            message = f"the workload failed with {type(e).__name__}; see juju debug-log"
+            self._workload_status = ops.BlockedStatus(message)
+
+    def _configure_workload(self) -> ops.StatusBase:
+        """Bring the workload in line, once all is known that it needs, and return its status."""
 <% if cookiecutter.substrate == "machine" %>
         self.workload.install()
 <% endif %>
-        self.leadership.reconcile()
         settings = self._settings()
-        logger.debug("reconcile with %s", settings)
-<% if cookiecutter.substrate == "machine" %>
-        if settings is None:
-<% else %>
-        self._problem = ""
-        if settings is None or not self.workload.is_available():
+        logger.debug("configure the workload with %s", settings)
+        if missing := self.leadership.missing:
+            return ops.WaitingStatus(f"waiting for {missing}")  # Its arrival is another event.
+<% if cookiecutter.substrate == "kubernetes" %>
+        if not self.workload.is_available():
+            return ops.WaitingStatus("waiting for Pebble")
 <% endif %>
-            return  # The unit's status says what is missing. Another event follows its arrival.
+        if settings is None:
+            return ops.ActiveStatus()  # There is no valid option yet, or the application goes.
         if not self.workload.is_configured(settings):
             self.unit.set_workload_version(self.workload.version())
-<% if cookiecutter.substrate == "machine" %>
         self.workload.reconfigure(settings)
-<% else %>
-        try:
-            self.workload.reconfigure(settings)
-        except PermissionError as e:
-            self._problem = str(e)
+        if not self.workload.is_configured(settings):
+            return ops.WaitingStatus("waiting for the workload to take its settings")
+<% if cookiecutter.substrate == "kubernetes" %>
+        if not self.workload.is_healthy():
+            return ops.WaitingStatus("waiting for the workload's check to succeed")
 <% endif %>
+        return ops.ActiveStatus()
 
     def _on_secret_rotate(self, event: ops.SecretRotateEvent) -> None:
         """Rotate the credentials when they are due, unless leadership has moved on since."""
@@ -152,58 +159,39 @@ class << cookiecutter.__class_name >>(ops.CharmBase):
             event.add_status(ops.ActiveStatus())
 
     def _on_collect_unit_status(self, event: ops.CollectStatusEvent) -> None:
-        """Set the unit's status; Juju shows the worst of those that are added."""
+        """Set the unit's status to the worst of what is found, if this event has looked at it."""
         if self.leadership.is_leaving:
             event.add_status(ops.MaintenanceStatus("stopping"))
             return
-<% if cookiecutter.substrate == "kubernetes" %>
-        if self._problem is None:
-            return  # An action that only shows something leaves the status as it is.
-        if self._problem:
-            event.add_status(ops.BlockedStatus(self._problem))
-<% endif %>
         try:
             self.load_config(Config)
         except ValueError as e:
             event.add_status(ops.BlockedStatus(str(e)))
-        settings = self._settings()
-        if self.leadership.missing:
-            event.add_status(ops.WaitingStatus(f"waiting for {self.leadership.missing}"))
-<% if cookiecutter.substrate == "kubernetes" %>
-        elif not self.workload.is_available():
-            event.add_status(ops.WaitingStatus("waiting for Pebble"))
-<% endif %>
-        elif settings and not self.workload.is_configured(settings):
-            event.add_status(ops.WaitingStatus("waiting for the workload to take its settings"))
-<% if cookiecutter.substrate == "kubernetes" %>
-        elif not self.workload.is_healthy():
-            event.add_status(ops.WaitingStatus("waiting for the workload's check to succeed"))
-<% endif %>
-        event.add_status(ops.ActiveStatus())
-
-    @functools.cached_property
-    def _planned_units(self) -> int:
-        """How many units the application should have, not counting those being removed."""
-        return self.app.planned_units()
+        if self._workload_status:
+            event.add_status(self._workload_status)
 
     def _settings(self) -> Settings | None:
-        """Gather what the workload is to run with, once all of it is known and valid."""
+        """Gather what the workload is to run with, once all of it is known."""
+        options: Config | Settings | None
+        try:
+            options = self.load_config(Config)
+        except ValueError:
+            # The unit is blocked, and goes on following the leader with the options that it has.
+            options = self.workload.last_settings()
         leader, address = self.leadership.leader, self.leadership.leader_address
         credentials = self.leadership.credentials
-        if leader is None or address is None or credentials is None:
+        if not (options and leader and address and credentials):
             return None
-        try:
-            config = self.load_config(Config)
-        except ValueError:
-            return None
+        if (planned_units := self.app.planned_units()) == 0:
+            return None  # The application is being removed, and its workloads need not know.
         return Settings(
             unit=self.unit.name,
             leader=leader,
             leader_address=address,
-            planned_units=self._planned_units,
+            planned_units=planned_units,
             username=credentials["username"],
             password=credentials["password"],
-            log_level=config.log_level,
+            log_level=options.log_level,
         )
 
     def _describe_leadership(self) -> dict[str, str]:

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 import ops
 
 PEER_RELATION = "peers"
-# Keys of the application's databag.
+# Keys of the application's databag. The ID tells followers that there is a secret, or another one.
 LEADER_KEY = "leader"
 SECRET_ID_KEY = "credentials-id"
 
@@ -78,11 +78,10 @@ class Leadership:
 <% if cookiecutter.substrate == "machine" %>
         """The leader's IP address or host name, which Juju keeps up to date in its databag."""
         peers, leader = self._peers, self.leader
-        units = {unit.name: unit for unit in (self._unit, *peers.units)} if peers else {}
-        if peers is None or leader not in units:
+        if peers is None or leader is None:
             return None
         try:
-            return peers.data[units[leader]].get("ingress-address")
+            return peers.data.get(self._model.get_unit(leader), {}).get("ingress-address")
         except ops.ModelError as e:
             # Juju may list a unit that is gone: https://github.com/juju/juju/issues/23326
             if "not found" not in str(e):
@@ -161,7 +160,7 @@ class Leadership:
             ops.SecretNotFoundError: if no leader has made the credentials yet.
         """
         self.require_leader()
-        secret = self._secret or self._model.get_secret(label=SECRET_LABEL)
+        secret = self._model.get_secret(label=SECRET_LABEL)
         # A new leader may still track an old revision, so start from the newest.
         rotated = {key: CREDENTIALS[key]() for key in ROTATED}
         self._set_content(secret, {**secret.peek_content(), **rotated})
@@ -192,12 +191,12 @@ class Leadership:
         newer. See https://github.com/canonical/operator/issues/1452 and
         https://github.com/juju/juju/issues/19631
         """
-        relations = sorted(self._model.relations[PEER_RELATION], key=lambda r: r.id, reverse=True)
-        return next((relation for relation in relations if relation.data[self._unit]), None)
+        usable = [r for r in self._model.relations[PEER_RELATION] if r.data[self._unit]]
+        return max(usable, key=lambda relation: relation.id, default=None)
 
     @property
     def _published(self) -> Mapping[str, str]:
-        """The application's databag, which followers may read on a peer relation alone."""
+        """The application's databag, which a follower may read only on a peer relation."""
         return self._peers.data[self._app] if self._peers else {}
 
     def _find_secret(self) -> ops.Secret | None:

@@ -9,13 +9,13 @@ its file again at each SIGHUP. Replace what is above "Common to all workloads":
 the user, the commands, the settings and their file's format, how the workload is installed (for
 example with charmlibs-apt or charmlibs-snap), and how it takes a change while it runs.
 <% else %>
-the user (also in charmcraft.yaml), the commands, the settings and their file's format, and how the
-workload takes a change while it runs.
+the commands, the check, the settings and their file's format, and how the workload takes a change
+while it runs.
 <% endif %>
 
 Leadership is no fence: a workload whose unit's agent is gone goes on with its last settings,
 perhaps as the leader. Only its own quorum, minimum of replicas, lease or term keeps two from
-leading at once; ``Settings.planned_units`` is there for that.
+leading at once. ``Settings.planned_units`` can size that; while it changes, units differ in it.
 """
 
 import dataclasses
@@ -56,7 +56,7 @@ Restart=always
 WantedBy=multi-user.target
 """
 <% else %>
-USER = 584792  # The user of the container in charmcraft.yaml, who must be able to write FOLDER.
+# The container's user, which charmcraft.yaml sets, must be able to write it.
 FOLDER = "/tmp/<< cookiecutter.charm_name >>-workload"
 SERVICE = CHECK = "workload"
 COMMAND = f'trap "wc -c {FOLDER}/workload.json" HUP; while :; do sleep 60 & wait; done'
@@ -84,6 +84,12 @@ LAYER = ops.pebble.Layer(
 )
 <% endif %>
 VERSION_COMMAND = ("sleep", "--version")
+# What may go wrong with the workload. It blocks the unit, which tries again with each event.
+<% if cookiecutter.substrate == "machine" %>
+FAILURES = (OSError, subprocess.SubprocessError, systemd.SystemdError)
+<% else %>
+FAILURES = (OSError, ops.pebble.Error)
+<% endif %>
 
 # How a change of a setting reaches a running workload.
 LIVE = {"change": "live"}  # Workload.apply hands it over.
@@ -194,12 +200,7 @@ class Workload:
         charmlibs-rollingops lets them take turns.
 
         Raises:
-<% if cookiecutter.substrate == "machine" %>
-            systemd.SystemdError: if the service can't be started.
-<% else %>
-            PermissionError: if the container's user can't write the workload's files.
-            ops.pebble.Error: if the service can't be started.
-<% endif %>
+            FAILURES: if a file can't be written, or the service can't be started.
         """
 <% if cookiecutter.substrate == "kubernetes" %>
         self._container.add_layer(SERVICE, LAYER, combine=True)
@@ -209,11 +210,15 @@ class Workload:
             logger.info("restart the workload")
             self._record()
             self._write(self._config, settings.render())
-            self._restart()
+<% if cookiecutter.substrate == "machine" %>
+            systemd.daemon_reload()
+            systemd.service_restart(self._service)
+<% else %>
+            self._container.restart(SERVICE)
+<% endif %>
             self._record(settings)
             return
-        if known[-1] != settings:
-            self._record(*(old for old in known if old != settings), settings)
+        self._record(*(old for old in known if old != settings), settings)
         self._write(self._config, settings.render())
         stale = [old for old in reversed(known) if _changes(old, settings, LIVE)]
         if not stale or any(self.apply(old, settings) for old in stale):
@@ -224,22 +229,21 @@ class Workload:
 
     def is_configured(self, settings: Settings) -> bool:
         """Whether the workload runs, has taken just these settings, and would start with them."""
-<% if cookiecutter.substrate == "machine" %>
-        return (
-            self.is_running()
-            and self._recorded() == [settings]
-            and self._is_written(self._config, settings.render())
-        )
-<% else %>
         try:
             return (
                 self.is_running()
                 and self._recorded() == [settings]
                 and self._is_written(self._config, settings.render())
             )
-        except (ops.pebble.ConnectionError, PermissionError):
-            return False  # Pebble may go away at any time, and a status must not fail for that.
-<% endif %>
+        except FAILURES:
+            return False
+
+    def last_settings(self) -> Settings | None:
+        """Return what the workload was last told to take, if that is known."""
+        try:
+            return self._recorded()[-1]
+        except (IndexError, *FAILURES):
+            return None
 
     def is_running(self) -> bool:
         """Whether the service runs."""
@@ -278,10 +282,6 @@ class Workload:
         command = ["systemctl", "is-enabled", "--quiet", self._service]
         return subprocess.run(command).returncode == 0
 
-    def _restart(self) -> None:
-        systemd.daemon_reload()
-        systemd.service_restart(self._service)
-
     def _write(self, path: pathops.LocalPath, text: str) -> None:
         """Ensure that a file holds this text for its user alone, however a hook is cut short."""
         new = path.with_name(f"{path.name}.new")
@@ -294,7 +294,9 @@ class Workload:
         new.replace(path)
 
     def _is_written(self, path: pathops.LocalPath, text: str) -> bool:
-        return path.exists() and (path.owner(), path.read_text()) == (USER, text)
+        if not path.exists() or path.stat().st_mode & 0o077:
+            return False
+        return (path.owner(), path.read_text()) == (USER, text)
 <% else %>
         service = self._container.get_services(SERVICE).get(SERVICE)
         return service is not None and service.is_running()
@@ -305,10 +307,7 @@ class Workload:
 
     def is_healthy(self) -> bool:
         """Whether the workload's check succeeds, as far as Pebble knows."""
-        try:
-            check = self._container.get_checks(CHECK).get(CHECK)
-        except ops.pebble.ConnectionError:
-            return False  # Pebble may go away at any time.
+        check = self._container.get_checks(CHECK).get(CHECK)
         return check is None or check.status != ops.pebble.CheckStatus.DOWN
 
     def run(
@@ -324,15 +323,9 @@ class Workload:
         )
         return process.wait_output()[0]
 
-    def _restart(self) -> None:
-        self._container.restart(SERVICE)
-
     def _write(self, path: pathops.ContainerPath, text: str) -> None:
         """Ensure that a file holds this text for its user alone; Pebble writes it atomically."""
-        try:
-            pathops.ensure_contents(path, text, mode=0o600)
-        except PermissionError as e:
-            raise PermissionError(f"user {USER} can't write in {FOLDER}") from e
+        pathops.ensure_contents(path, text, mode=0o600)
 
     def _is_written(self, path: pathops.ContainerPath, text: str) -> bool:
         return path.exists() and path.read_text() == text

@@ -113,7 +113,7 @@ def test_two_checkouts_in_one_process_do_not_mix(tmp_path: pathlib.Path, checkou
     questions = templates[1] / "cookiecutter.json"
     questions.write_text(questions.read_text().replace("| title >>", "| upper >>", 1))
 
-    subprocess.run([sys.executable, "-c", script, *templates], cwd=tmp_path, check=True)
+    command.output(sys.executable, "-c", script, *templates, cwd=tmp_path)
 
     titles = [
         (tmp_path / number / "my-app" / "README.md").read_text().split("\n")[0]

@@ -14,7 +14,7 @@ import sys
 import pytest
 
 from tests.charm.test_mutants import EACH_TIME
-from tests.support import baking, command, libyaml, mutants, parameters, surviving
+from tests.support import baking, command, mutants, parameters, surviving, unit_tests
 
 CONFIGURATION = """
 [tool.mutmut]
@@ -73,17 +73,11 @@ def test_the_unit_tests_kill_all_mutants_but_the_listed(
 
 def run(charm: pathlib.Path, *arguments: str) -> str:
     """Run mutmut on a charm and return what it printed."""
-    result = command.run(
+    return command.output(
         *(sys.executable, "-c", MUTMUT, *arguments),
         cwd=charm,
-        env={
-            **os.environ,
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "PYTHONPATH": str(pathlib.Path(libyaml.__file__).parent),
-        },
+        env={**os.environ, **unit_tests.ENVIRONMENT},
     )
-    assert result.returncode == 0, result.stdout[-5000:]
-    return result.stdout
 
 
 def describe(shown: str) -> str:

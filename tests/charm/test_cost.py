@@ -32,20 +32,19 @@ def costs(substrate: str, leader: bool) -> dict[str, dict[str, int]]:
         "secret-get": 2,
         **({"secret-info-get": 1} if leader else {}),
     }
+    # An action that changes nothing leaves the unit's status alone.
     looking = {**usual, "secret-get": 1, "secret-info-get": 0, **ACTION}
-    refused = {**looking, "action-set": 0, "action-fail": 1}
-    if substrate == "kubernetes":  # An action that changes nothing leaves the unit's status alone.
-        looking["status-set"] -= 1
-        refused = {"is-leader": 1, "action-get": 2, "action-fail": 1}
+    looking["status-set"] -= 1
+    refused = {"is-leader": 1, "config-get": 1, "action-get": 2, "action-fail": 1}
     different = {"install": INSTALL, "stop": LEAVING, "remove": LEAVING}
     if leader:
         # It peeks, asks for the ID to set, sets, and fetches what it has set; the workload starts.
         rotating = {**usual, "secret-get": 5, "secret-info-get": 2, "secret-set": 1}
         rotating |= {"app-version-set": 1}
         different |= {
-            "secret_rotate": {**rotating, "secret-info-get": 3},
+            "secret_rotate": {**rotating, "secret-get": 6, "secret-info-get": 3},
             "secret_remove": {**usual, "secret-info-get": 3, "secret-remove": 1},
-            "rotate_credentials_action": {**rotating, **ACTION},
+            "rotate_credentials_action": {**rotating, **ACTION, "goal-state": 2},
         }
     else:
         different |= {"rotate_credentials_action": refused}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import pathlib
-import subprocess
 import sys
 
 from tests.project import test_files
@@ -16,9 +15,7 @@ def run_tox(charm: pathlib.Path, base: str, *args: str) -> str:
     environment = {**os.environ}
     if python := pythons.find(matrix.PYTHONS[base]):
         environment["PATH"] = f"{python.parent}{os.pathsep}{environment['PATH']}"
-    result = command.run(sys.executable, "-m", "tox", *args, cwd=charm, env=environment)
-    assert result.returncode == 0, result.stdout
-    return result.stdout
+    return command.output(sys.executable, "-m", "tox", *args, cwd=charm, env=environment)
 
 
 @parameters.FUNCTIONAL
@@ -37,7 +34,6 @@ def test_lint_and_unit_pass_and_integration_collects(tmp_path, variant: matrix.V
     assert "TOTAL" in checks  # the coverage report
     assert "test_charm.py::test_failover" in collected
     # tox leaves nothing that .gitignore doesn't know, no lock file above all.
-    subprocess.run(["git", "init", "--quiet"], cwd=charm, check=True)
-    status = ["git", "status", "--porcelain", "--untracked-files=all"]
-    untracked = subprocess.run(status, cwd=charm, check=True, capture_output=True, text=True)
-    assert {line[3:] for line in untracked.stdout.splitlines()} == test_files.FILES
+    command.git(charm, "init", "--quiet")
+    untracked = command.git(charm, "status", "--porcelain", "--untracked-files=all")
+    assert {line[3:] for line in untracked.splitlines()} == test_files.FILES

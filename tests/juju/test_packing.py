@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import stat
-import subprocess
 import sys
 import zipfile
 
 import pytest
 import yaml
 
-from tests.support import baking, matrix, packing
+from tests.support import baking, command, matrix, packing, parameters
 
-FUNCTIONAL = pytest.mark.parametrize("variant", matrix.functional(), ids=matrix.name)
 # Beside the virtual environment, which has a test of its own.
 FILES = {
     "actions.yaml",
@@ -37,7 +35,7 @@ def names(charm: zipfile.ZipFile) -> list[str]:
     return [name for name in charm.namelist() if not name.endswith("/")]
 
 
-@FUNCTIONAL
+@parameters.FUNCTIONAL
 def test_the_charm_holds_exactly_these_files(packer: packing.Packer, variant: matrix.Variant):
     """No tests, no caches of tools, no project files."""
     with zipfile.ZipFile(packer.pack(variant)) as charm:
@@ -46,7 +44,7 @@ def test_the_charm_holds_exactly_these_files(packer: packing.Packer, variant: ma
     assert {file for file in files if not file.startswith("venv/")} == FILES
 
 
-@FUNCTIONAL
+@parameters.FUNCTIONAL
 def test_the_virtual_environment_holds_what_the_charm_imports(
     packer: packing.Packer, variant: matrix.Variant
 ):
@@ -63,7 +61,7 @@ def test_the_virtual_environment_holds_what_the_charm_imports(
     ] == []
 
 
-@FUNCTIONAL
+@parameters.FUNCTIONAL
 def test_the_charm_can_be_dispatched(packer: packing.Packer, variant: matrix.Variant):
     with zipfile.ZipFile(packer.pack(variant)) as charm:
         mode = charm.getinfo("dispatch").external_attr >> 16
@@ -73,7 +71,7 @@ def test_the_charm_can_be_dispatched(packer: packing.Packer, variant: matrix.Var
     assert "src/charm.py" in script
 
 
-@FUNCTIONAL
+@parameters.FUNCTIONAL
 def test_the_metadata_is_what_charmcraft_yaml_says(
     packer: packing.Packer, variant: matrix.Variant
 ):
@@ -103,7 +101,7 @@ def test_a_charm_that_has_grown_is_packed_unless_its_lock_is_old(tmp_path):
     # Of a base whose Python is as old as what packing asks for where a base's own is missing.
     variant = {"base": "ubuntu@22.04"}
     charm = baking.bake(variant, tmp_path / "baked")
-    subprocess.run(["uv", "lock", "--quiet", "--python", sys.executable], cwd=charm, check=True)
+    command.output("uv", "lock", "--quiet", "--python", sys.executable, cwd=charm)
     for folder in ("lib/charms/other/v0", "src"):  # What tests and fetched libraries leave.
         (charm / folder / "__pycache__").mkdir(parents=True)
         (charm / folder / "__pycache__" / "old.pyc").touch()
@@ -122,6 +120,6 @@ def test_a_charm_that_has_grown_is_packed_unless_its_lock_is_old(tmp_path):
     assert files == FILES | {"lib/charms/other/v0/more.py", "src/more.py"}
 
 
-@FUNCTIONAL
+@parameters.FUNCTIONAL
 def test_the_charm_is_small(packer: packing.Packer, variant: matrix.Variant):
     assert packer.pack(variant).stat().st_size < MAX_SIZE

@@ -424,7 +424,7 @@ def test_an_action_takes_too_long(machines: Shared):
     assert "TimeoutError: timed out waiting for action" in machines.fail(ROTATES, RotationsWait)
 
 
-RESTART = "        systemd.service_restart(self._service)\n"
+RESTART = "            systemd.service_restart(self._service)\n"
 
 
 def test_the_service_is_not_started_again(machines: Shared):
@@ -487,7 +487,7 @@ def test_a_rotation_that_is_refused_changes_the_secret(
 
 def test_a_rotation_that_is_refused_restarts_the_workload(machines: Shared):
     refuse = "event.fail(str(e))"
-    edit = ("charm.py", refuse, f"self.workload._restart(); {refuse}")
+    edit = ("charm.py", refuse, f"self.workload.stop(); self._reconcile(event); {refuse}")
 
     failure = machines.fail(REFUSES, Faulty, edit)
 

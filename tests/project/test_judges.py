@@ -107,7 +107,7 @@ def test_the_listing_review_ticks_every_box_that_it_can(
     shutil.move(baked, charm)
     edited = (charm / "charmcraft.yaml").read_text().replace(published, address)
     (charm / "charmcraft.yaml").write_text(edited)
-    subprocess.run(["uv", "lock", "--quiet", "--python", python()], cwd=charm, check=True)
+    command.output("uv", "lock", "--quiet", "--python", python(), cwd=charm)
     command.git(charm, "init", "--quiet", "--initial-branch=main")
     command.commit(charm)
     (charm / "issues").touch()

@@ -6,7 +6,7 @@ import re
 import shutil
 import subprocess
 
-from tests.support import matrix, parameters
+from tests.support import command, matrix, parameters
 
 README = (matrix.TEMPLATE / "README.md").read_text()
 COMMANDS = re.findall(r"```shell\n(.*?)```", README, re.DOTALL)
@@ -41,8 +41,8 @@ def test_the_bake_command_bakes(tmp_path):
         matrix.TEMPLATE, clone, ignore=shutil.ignore_patterns(".git", ".tox", ".venv", "*_cache")
     )
 
-    command = f"{COMMANDS[0].strip()} --no-input"
-    subprocess.run(["sh", "-ec", command], cwd=clone, check=True, stdin=subprocess.DEVNULL)
+    words = f"{COMMANDS[0].strip()} --no-input"
+    command.output("sh", "-ec", words, cwd=clone, stdin=subprocess.DEVNULL)
 
     assert (tmp_path / str(matrix.CONTEXT["charm_name"]) / "charmcraft.yaml").is_file()
 

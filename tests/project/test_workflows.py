@@ -8,7 +8,6 @@ import os
 import pathlib
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -194,7 +193,7 @@ def test_only_a_repository_with_the_secret_releases(
     assert step["env"] == {"CHARMHUB_TOKEN": "${{ secrets.CHARMHUB_TOKEN }}"}
     output = tmp_path / "output"
     environment = {**os.environ, "CHARMHUB_TOKEN": secret, "GITHUB_OUTPUT": str(output)}
-    subprocess.run(["bash", "-ec", step["run"]], env=environment, check=True)
+    command.output("bash", "-ec", step["run"], env=environment)
     assert output.read_text() == f"present={present}\n"
 
 
@@ -269,8 +268,10 @@ def test_a_tag_is_released_with_its_part_of_the_changelog(tmp_path, tag: str, pu
         shutil.copy(matrix.TEMPLATE / file, tmp_path)
     (script,) = (step["run"] for step in job["steps"] if step.get("name", "").startswith("Take"))
 
-    result = subprocess.run(
-        ["bash", "-eo", "pipefail", "-c", script], cwd=tmp_path, env={**os.environ, "TAG": tag}
+    result = command.run(
+        *("bash", "-eo", "pipefail", "-c", script),
+        cwd=tmp_path,
+        env={**os.environ, "TAG": tag},
     )
 
     assert job["needs"] == "tests"
@@ -289,7 +290,7 @@ def test_the_template_lists_its_jobs_as_json(tmp_path, name: str):
     output = tmp_path / "output"
     environment = {**os.environ, "GITHUB_OUTPUT": str(output)}
 
-    subprocess.run(["bash", "-ec", script], cwd=matrix.TEMPLATE, env=environment, check=True)
+    command.output("bash", "-ec", script, cwd=matrix.TEMPLATE, env=environment)
 
     outputs = dict(line.split("=", 1) for line in output.read_text().splitlines())
     assert set(outputs) == set(workflow["jobs"]["list"]["outputs"])
@@ -303,13 +304,9 @@ def test_the_template_lists_its_jobs_as_json(tmp_path, name: str):
 
 def test_the_jobs_that_the_template_starts_are_the_variants():
     """Each has the keys that the workflows read, and the tests' own list is the only one."""
-    printed = subprocess.run(
-        [sys.executable, "-m", "tests.support.matrix", "juju-jobs"],
-        cwd=matrix.TEMPLATE,
-        check=True,
-        capture_output=True,
-        text=True,
-    ).stdout
+    printed = command.output(
+        *(sys.executable, "-m", "tests.support.matrix", "juju-jobs"), cwd=matrix.TEMPLATE
+    )
 
     started = yaml.safe_load(printed)
     assert [job["name"] for job in matrix.jobs()] == [

@@ -1,1 +1,1 @@
-"""Does a real workload, redis, follow the leader live?"""
+"""Redis in the place of the placeholder, and a client of it."""

@@ -29,6 +29,17 @@ def run(*arguments: str | pathlib.Path, **options: object) -> subprocess.Complet
     )
 
 
+def output(*arguments: str | pathlib.Path, **options: object) -> str:
+    """Run a command that has to succeed, and return what it printed, standard error among it.
+
+    Raises:
+        AssertionError: if it fails, with what it printed.
+    """
+    result = run(*arguments, **options)
+    assert result.returncode == 0, result.stdout
+    return result.stdout
+
+
 @contextlib.contextmanager
 def running(*arguments: str | pathlib.Path, **options: object) -> Iterator[subprocess.Popen[str]]:
     """Start a command that signals end as they do at a terminal, and let nothing of it live on.

@@ -31,14 +31,6 @@ def test_each_secret_gets_a_password_of_its_own(ctx: testing.Context, fresh: tes
     assert all(len(password) >= 32 for password in passwords)
 
 
-@pytest.mark.parametrize("event", ["leader_elected", "config_changed", "update_status"])
-def test_an_election_keeps_the_secret(ctx: testing.Context, leading: testing.State, event: str):
-    state = ctx.run(getattr(ctx.on, event)(), leading)
-
-    assert states.credentials(state) == states.credentials(leading)
-    assert states.secret(state).id == states.secret(leading).id
-
-
 @pytest.mark.parametrize("published", ["", "d41jbs2mp25c76r8o1k0"])
 def test_the_leader_publishes_the_id_of_the_secret_that_exists(
     ctx: testing.Context, leading: testing.State, published: str
@@ -126,18 +118,6 @@ def test_a_rotation_starts_from_the_newest_revision(ctx: testing.Context, leadin
 
     assert rotated == {**latest, "password": rotated["password"]}
     assert rotated["password"] != first["password"]
-
-
-def test_a_rotation_leaves_no_old_password(
-    ctx: testing.Context, system: fakes.System, leading: testing.State
-):
-    state = ctx.run(ctx.on.start(), leading)
-
-    ctx.run(ctx.on.secret_rotate(states.secret(state)), state)
-
-    assert not [
-        text for text in system.files.values() if states.credentials(leading)["password"] in text
-    ]
 
 
 @pytest.mark.parametrize("event", ["secret_changed", "update_status", "config_changed"])

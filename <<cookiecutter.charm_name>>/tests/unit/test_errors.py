@@ -1,13 +1,16 @@
 # Copyright << cookiecutter.copyright_year >> << cookiecutter.author >>
 # See LICENSE file for licensing details.
 
-"""An error that the charm can't handle fails the hook: Juju shows it, and tries again."""
+"""What goes wrong with the workload blocks its unit alone; any other error fails the hook."""
 
 import dataclasses
 import itertools
 import pathlib
 <% if cookiecutter.substrate == "machine" %>
 import shutil
+<% endif %>
+from collections.abc import Iterator
+<% if cookiecutter.substrate == "machine" %>
 from typing import Any
 <% endif %>
 
@@ -16,16 +19,43 @@ import ops
 import pytest
 import states
 from ops import testing
-<% if cookiecutter.substrate == "machine" %>
 
 import workload
+
+EVENTS = ("start", "leader_elected", "config_changed")
+<% if cookiecutter.substrate == "machine" %>
+LAST_EVENTS = ("stop", "remove")
+<% else %>
+LAST_EVENTS = ()
 <% endif %>
 
-<% if cookiecutter.substrate == "machine" %>
-EVENTS = ("start", "leader_elected", "config_changed", "stop", "remove")
-<% else %>
-EVENTS = ("start", "leader_elected", "config_changed")
+
+def fail_at_each_step(
+    folder: pathlib.Path, deployed: testing.State, event: str, error: Exception
+) -> Iterator[tuple[testing.Context, fakes.System, testing.State]]:
+    """Yield a unit that is about to lead, once for each change of the system that fails.
+
+    Args:
+        folder: Where the systems' files are.
+        deployed: The unit's state.
+        event: What the unit will run; nothing has run before a start.
+        error: What the change raises.
+    """
+    for steps in itertools.count():
+        ctx, system = states.context(0), fakes.System(folder / f"{steps}")
+        with system.patched():
+            state = deployed
+<% if cookiecutter.substrate == "kubernetes" %>
+            state = dataclasses.replace(deployed, containers={system.container()})
 <% endif %>
+            if event != "start":
+                state = ctx.run(ctx.on.start(), state)
+            level = "debug" if event == "config_changed" else "info"
+            system.steps_left, system.error = steps, error
+            yield ctx, system, dataclasses.replace(state, leader=True, config={"log-level": level})
+            if system.steps_left >= 0:
+                assert steps, "there was no step"
+                return
 
 
 @pytest.mark.parametrize(
@@ -55,51 +85,87 @@ def test_an_error_of_juju_fails_the_hook(
 
 
 @pytest.mark.parametrize("event", EVENTS)
-def test_an_error_of_the_system_fails_the_hook(
-    deployed: testing.State, tmp_path: pathlib.Path, event: str
+@pytest.mark.parametrize("failure", workload.FAILURES)
+def test_a_workload_that_fails_blocks_its_unit_alone(
+    deployed: testing.State, tmp_path: pathlib.Path, failure: type[Exception], event: str
 ):
-    """At whichever step it comes."""
-    for steps in itertools.count():
-        ctx, system = states.context(0), fakes.System(tmp_path / f"{steps}")
-        with system.patched():
-            state = deployed
-<% if cookiecutter.substrate == "kubernetes" %>
-            state = dataclasses.replace(deployed, containers={system.container()})
-<% endif %>
-            if event != "start":
-                state = ctx.run(ctx.on.start(), state)
-            level = "debug" if event == "config_changed" else "info"
-            state = dataclasses.replace(
-                state, leader=event == "leader_elected", config={"log-level": level}
+    """The leader publishes all the same, and the next event tries again."""
+    for ctx, system, state in fail_at_each_step(tmp_path, deployed, event, failure("it failed")):
+        state = ctx.run(getattr(ctx.on, event)(), state)
+
+        assert state.app_status == testing.ActiveStatus()
+        assert states.peers(state).local_app_data["leader"] == f"{states.APP}/0"
+        if system.steps_left < 0:
+            assert state.unit_status.message in (
+                f"the workload failed with {failure.__name__}; see juju debug-log",
+                "waiting for the workload to take its settings",  # If a reload has failed.
             )
-            system.steps_left, system.error = steps, OSError("no space left on device")
-            try:
-                ctx.run(getattr(ctx.on, event)(), state)
-            except testing.errors.UncaughtCharmError as e:
-                assert e.__cause__ is system.error
-            else:
-                assert system.steps_left >= 0, f"the error in step {steps} was swallowed"
-                assert steps, "there was no step"
-                return
+            shown = ctx.run(ctx.on.action("show-leadership"), state)
+            assert shown.unit_status in (state.unit_status, testing.UnknownStatus())
+            state = ctx.run(ctx.on.update_status(), state)
+        assert state.unit_status == testing.ActiveStatus()
+        assert system.settings is not None
+        assert system.settings["leader"] == f"{states.APP}/0"
+
+
+@pytest.mark.parametrize("event", [*EVENTS, *LAST_EVENTS])
+def test_a_mistake_fails_the_hook(deployed: testing.State, tmp_path: pathlib.Path, event: str):
+    """At whichever step it comes."""
+    mistake = RuntimeError("a mistake")
+    for ctx, system, state in fail_at_each_step(tmp_path, deployed, event, mistake):
+        try:
+            ctx.run(getattr(ctx.on, event)(), state)
+        except testing.errors.UncaughtCharmError as e:
+            assert e.__cause__ is mistake
+        else:
+            assert system.steps_left >= 0, "the mistake was swallowed"
+
+
+@pytest.mark.parametrize("failure", [*workload.FAILURES, RuntimeError])
+@pytest.mark.parametrize(("method", "level"), [("is_running", "info"), ("_recorded", "loud")])
+def test_what_cannot_be_read_is_not_configured(
+    ctx: testing.Context,
+    deployed: testing.State,
+    monkeypatch: pytest.MonkeyPatch,
+    failure: type[Exception],
+    method: str,
+    level: str,
+):
+    """With a bad option, what was recorded is read first. A mistake fails even then."""
+    state = ctx.run(ctx.on.start(), deployed)
+    state = dataclasses.replace(state, config={"log-level": level})
+
+    def fail(_: workload.Workload) -> None:
+        raise failure("it failed")
+
+    monkeypatch.setattr(workload.Workload, method, fail)
+
+    try:
+        ctx.run(ctx.on.action("show-leadership"), state)
+    except testing.errors.UncaughtCharmError:
+        assert failure is RuntimeError
+    else:
+        assert failure is not RuntimeError
+        assert (ctx.action_results or {})["workload-configured"] == "false"
 <% if cookiecutter.substrate == "machine" %>
 
 
-@pytest.mark.parametrize("method", ["mkdir", "owner", "read_text", "touch", "unlink"])
-def test_an_error_of_a_file_fails_the_hook(
+@pytest.mark.parametrize("method", ["mkdir", "owner", "read_text", "stat", "touch", "unlink"])
+def test_a_file_that_cannot_be_used_blocks_the_unit(
     ctx: testing.Context, deployed: testing.State, monkeypatch: pytest.MonkeyPatch, method: str
 ):
-    state = ctx.run(ctx.on.start(), deployed) if method in ("owner", "read_text") else deployed
-    error = PermissionError("permission denied")
+    is_read = method in ("owner", "read_text", "stat")
+    state = ctx.run(ctx.on.start(), deployed) if is_read else deployed
 
     def fail(*args: Any, **options: Any) -> None:
-        raise error
+        raise PermissionError("permission denied")
 
     monkeypatch.setattr(workload.pathops.LocalPath, method, fail)
 
-    with pytest.raises(testing.errors.UncaughtCharmError) as failed:
-        ctx.run(ctx.on.start(), state)
+    after = ctx.run(ctx.on.start(), state)
 
-    assert failed.value.__cause__ is error
+    message = "the workload failed with PermissionError; see juju debug-log"
+    assert after.unit_status == testing.BlockedStatus(message)
 
 
 @pytest.mark.parametrize(

@@ -51,16 +51,6 @@ def test_the_workload_follows_the_leader(
     assert system.settings["planned_units"] == 3
 
 
-def test_a_follower_writes_nothing_to_its_own_databag(
-    ctx: testing.Context, deployed: testing.State
-):
-    """If each unit answered, one failover would cost N squared events."""
-    state = ctx.run(ctx.on.leader_elected(), deployed)
-
-    before = states.peers(deployed)
-    assert states.peers(state).local_unit_data == before.local_unit_data
-
-
 def test_a_follower_that_has_the_published_name_waits(
     ctx: testing.Context, system: fakes.System, deployed: testing.State
 ):

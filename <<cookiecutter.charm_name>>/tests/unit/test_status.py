@@ -26,19 +26,6 @@ def test_a_follower_waits_for_the_leader(ctx: testing.Context, fresh: testing.St
     assert state.unit_status == testing.WaitingStatus(message)
 
 
-@pytest.mark.parametrize("leader", [True, False])
-def test_a_bad_option_blocks_the_unit_alone(
-    ctx: testing.Context, deployed: testing.State, leader: bool
-):
-    state = dataclasses.replace(deployed, leader=leader, config={"log-level": "loud"})
-
-    state = ctx.run(ctx.on.config_changed(), state)
-
-    message = "log-level must be one of: debug, info, warning, error"
-    assert state.unit_status == testing.BlockedStatus(message)
-    assert state.app_status == (testing.ActiveStatus() if leader else testing.UnknownStatus())
-
-
 def test_a_missing_relation_comes_after_a_bad_option(ctx: testing.Context, fresh: testing.State):
     """Juju shows what the operator can mend."""
     relations = fresh.relations - {states.peers(fresh)}

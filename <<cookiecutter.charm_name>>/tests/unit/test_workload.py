@@ -226,40 +226,67 @@ def test_a_workload_that_has_stopped_is_started(
     assert state.unit_status == testing.ActiveStatus()
 
 
-def test_a_bad_option_leaves_the_workload_as_it_is(
-    ctx: testing.Context, system: fakes.System, deployed: testing.State
-):
-    state = ctx.run(ctx.on.start(), deployed)
-    before = applied(system)
-
-    for level in ("loud", "in", "INFO", "debugging"):
-        bad = dataclasses.replace(elect(states.rotate(state)), config={"log-level": level})
-        after = ctx.run(ctx.on.config_changed(), bad)
-
-        message = "log-level must be one of: debug, info, warning, error"
-        assert after.unit_status == testing.BlockedStatus(message)
-        assert states.peers(after).local_app_data["leader"] == f"{states.APP}/0"
-        assert applied(system) == before
-        assert system.interruptions == 0
-
-
-@pytest.mark.parametrize("level", ["debug", "info", "warning", "error"])
-def test_each_log_level_reaches_the_workload(
+@pytest.mark.parametrize("level", ["loud", "in", "INFO", "debugging"])
+def test_a_unit_with_a_bad_option_follows_with_its_last_good_one(
     ctx: testing.Context, system: fakes.System, deployed: testing.State, level: str
 ):
-    ctx.run(ctx.on.config_changed(), dataclasses.replace(deployed, config={"log-level": level}))
+    """It is blocked all the time; without a good one it doesn't start."""
+    bad = dataclasses.replace(deployed, config={"log-level": level})
+    blocked = testing.BlockedStatus("log-level must be one of: debug, info, warning, error")
+    assert ctx.run(ctx.on.start(), bad).unit_status == blocked
+    assert system.running == {}
+    state = ctx.run(ctx.on.start(), set_option(deployed))
 
-    assert applied(system)["log_level"] == level
+    bad = dataclasses.replace(rotate_and_elect(state), config={"log-level": level})
+    after = ctx.run(ctx.on.config_changed(), bad)
+
+    assert (after.unit_status, after.app_status) == (blocked, testing.ActiveStatus())
+    assert states.peers(after).local_app_data["leader"] == f"{states.APP}/0"
+    settings = applied(system)
+    assert (settings["leader"], settings["log_level"]) == (f"{states.APP}/0", "debug")
+    assert settings.get("password") == states.credentials(after).get("password")
 
 
-@pytest.mark.parametrize("removed", [True, False])
+def test_each_log_level_reaches_the_workload(
+    ctx: testing.Context, system: fakes.System, deployed: testing.State
+):
+    for level in ("debug", "info", "warning", "error"):
+        state = dataclasses.replace(deployed, config={"log-level": level})
+        ctx.run(ctx.on.config_changed(), state)
+        assert applied(system)["log_level"] == level
+
+
+def test_a_workload_need_not_know_that_its_application_is_removed(
+    ctx: testing.Context, system: fakes.System, deployed: testing.State
+):
+    """Juju plans no unit from then on, while a quorum of none could harm what still runs."""
+    state = ctx.run(ctx.on.start(), deployed)
+
+    state = ctx.run(ctx.on.update_status(), dataclasses.replace(state, planned_units=0))
+
+    assert applied(system)["planned_units"] == 3
+    assert state.unit_status == testing.ActiveStatus()
+
+
+<% if cookiecutter.substrate == "machine" %>
+@pytest.mark.parametrize("change", ["unlink", "write", "chmod"])
+<% else %>
+@pytest.mark.parametrize("change", ["unlink", "write"])
+<% endif %>
 def test_a_file_that_was_changed_by_hand_is_written_again(
-    ctx: testing.Context, system: fakes.System, deployed: testing.State, removed: bool
+    ctx: testing.Context, system: fakes.System, deployed: testing.State, change: str
 ):
     state = ctx.run(ctx.on.start(), deployed)
     config = system.config
     text = config.read_text()
-    config.unlink() if removed else config.write_text("changed by hand")
+    changes = {
+        "unlink": config.unlink,
+        "write": lambda: config.write_text("changed by hand"),
+<% if cookiecutter.substrate == "machine" %>
+        "chmod": lambda: config.chmod(0o640),
+<% endif %>
+    }
+    changes[change]()
     ctx.run(ctx.on.action("show-leadership"), state)
     assert (ctx.action_results or {})["workload-configured"] == "false"
 
@@ -529,58 +556,6 @@ def test_a_replaced_pod_is_brought_in_line(
         assert state.unit_status == testing.ActiveStatus(), order
         assert applied(new)["leader"] == f"{states.APP}/1"
         assert new.interruptions == 0
-
-
-def test_a_folder_that_the_user_cannot_write_blocks_the_unit(
-    ctx: testing.Context,
-    deployed: testing.State,
-    monkeypatch: pytest.MonkeyPatch,
-):
-    """The leader publishes all the same, so that the others go on."""
-    monkeypatch.setattr(workload, "FOLDER", "/etc/workload")
-
-    state = ctx.run(ctx.on.start(), elect(deployed))
-
-    message = f"user {workload.USER} can't write in /etc/workload"
-    assert state.unit_status == testing.BlockedStatus(message)
-    after = ctx.run(ctx.on.action("show-leadership"), state)
-    assert after.unit_status in (state.unit_status, testing.UnknownStatus())
-    assert states.peers(state).local_app_data["leader"] == f"{states.APP}/0"
-
-
-def test_the_user_is_that_of_the_container():
-    container = states.CHARMCRAFT["containers"]["workload"]
-    assert (container["uid"], container["gid"]) == (workload.USER, workload.USER)
-
-
-@pytest.mark.parametrize("method", ["get_services", "get_checks"])
-@pytest.mark.parametrize("error", [ops.pebble.ConnectionError("gone"), RuntimeError("a mistake")])
-def test_a_status_survives_a_pebble_that_goes_away(
-    ctx: testing.Context,
-    deployed: testing.State,
-    monkeypatch: pytest.MonkeyPatch,
-    method: str,
-    error: Exception,
-):
-    """It does so after the workload was configured; any other error fails the hook."""
-    original = getattr(ops.Container, method)
-    replaced: list[ops.Container] = []
-
-    def fail(container: ops.Container, *names: str) -> Any:
-        if replaced:
-            raise error
-        return original(container, *names)
-
-    monkeypatch.setattr(ops.Container, method, fail)
-    monkeypatch.setattr(ops.Container, "replan", lambda self: replaced.append(self))
-    state = ctx.run(ctx.on.start(), deployed)
-
-    if isinstance(error, RuntimeError):
-        with pytest.raises(testing.errors.UncaughtCharmError):
-            ctx.run(ctx.on.update_status(), state)
-    else:
-        state = ctx.run(ctx.on.update_status(), state)
-        assert isinstance(state.unit_status, testing.WaitingStatus)
 
 
 @pytest.mark.parametrize("status", [ops.pebble.CheckStatus.UP, ops.pebble.CheckStatus.DOWN])
