@@ -125,7 +125,7 @@ class Workload:
 
     Args:
         app: The application's name. Another application of this charm on the same machine has
-            another one, so everything is named after it.
+            another one, so everything is named after it; two units of one application have not.
     """
 
     def __init__(self, app: str):
@@ -205,27 +205,27 @@ class Workload:
 <% if cookiecutter.substrate == "kubernetes" %>
         self._container.add_layer(SERVICE, LAYER, combine=True)
 <% endif %>
-        known = self._recorded() if self.is_running() else []
-        if not known or any(_changes(old, settings, RESTART) for old in known):
+        if known := self._recorded():
+            self._record(*(old for old in known if old != settings), settings)
+        self._write(self._config, settings.render())
+        restart = any(_changes(old, settings, RESTART) for old in known)
+        stale = [old for old in reversed(known) if _changes(old, settings, LIVE)]
+        taken = True
+        if restart or not known or not self.is_running():
             logger.info("restart the workload")
-            self._record()
-            self._write(self._config, settings.render())
 <% if cookiecutter.substrate == "machine" %>
             systemd.daemon_reload()
             systemd.service_restart(self._service)
 <% else %>
             self._container.restart(SERVICE)
 <% endif %>
-            self._record(settings)
-            return
-        self._record(*(old for old in known if old != settings), settings)
-        self._write(self._config, settings.render())
-        stale = [old for old in reversed(known) if _changes(old, settings, LIVE)]
-        if not stale or any(self.apply(old, settings) for old in stale):
-            self._record(settings)
+        elif stale:
+            taken = any(self.apply(old, settings) for old in stale)
 <% if cookiecutter.substrate == "kubernetes" %>
         self._container.replan()  # Restarts the service if an upgrade has changed the layer.
 <% endif %>
+        if taken:
+            self._record(settings)
 
     def is_configured(self, settings: Settings) -> bool:
         """Whether the workload runs, has taken just these settings, and would start with them."""

@@ -28,7 +28,9 @@ def find_secret(state: testing.State) -> testing.Secret | None:
     return next((secret for secret in state.secrets if secret.label == SECRET_LABEL), None)
 
 
-def expected(charm: loading.Charm, number: int, state: testing.State) -> dict[str, Any] | None:
+def expected(
+    charm: loading.Charm, number: int, system: Any, state: testing.State
+) -> dict[str, Any] | None:
     """Return the settings that a unit's workload should have, or None if the unit has to wait."""
     app = charm.states.APP
     peers, secret = usable_peers(state), find_secret(state)
@@ -43,7 +45,9 @@ def expected(charm: loading.Charm, number: int, state: testing.State) -> dict[st
         units = {number: peers.local_unit_data, **peers.peers_data}
         address = units.get(int(leader.partition("/")[2]), {}).get("ingress-address")
     level = state.config.get("log-level", "info")
-    if address is None or level not in LOG_LEVELS:
+    if level not in LOG_LEVELS:
+        level = last_good_level(system)
+    if address is None or level is None:
         return None
     if not all(container.can_connect for container in state.containers):
         return None
@@ -57,6 +61,14 @@ def expected(charm: loading.Charm, number: int, state: testing.State) -> dict[st
         "password": latest["password"],
         "log_level": level,
     }
+
+
+def last_good_level(system: Any) -> str | None:
+    """Return the level that a unit with a bad one goes on with, if there was a good one."""
+    for path, text in system.files.items():
+        if path.endswith("/applied.json") and (known := json.loads(text)):
+            return known[-1]["log_level"]
+    return None
 
 
 def read_by_the_workload(system: Any) -> dict[str, Any] | None:
@@ -86,12 +98,13 @@ def check_in_line(
             "credentials-id": secret.id.removeprefix("secret:"),
         }, where
         assert state.app_status == testing.ActiveStatus(), where
-    settings = expected(charm, number, state)
+    settings = expected(charm, number, system, state)
     if settings is None:
         assert state.unit_status.name in ("waiting", "blocked"), where
         return False
     assert (system.settings or {}).items() >= settings.items(), where
     assert (read_by_the_workload(system) or {}).items() >= settings.items(), where
     assert secret and secret.tracked_content == secret.latest_content, where
-    assert state.unit_status == testing.ActiveStatus(), where
+    bad = state.config.get("log-level", "info") not in LOG_LEVELS
+    assert state.unit_status.name == ("blocked" if bad else "active"), where
     return True
