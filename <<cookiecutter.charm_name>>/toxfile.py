@@ -1,7 +1,7 @@
 # Copyright << cookiecutter.copyright_year >> << cookiecutter.author >>
 # See LICENSE file for licensing details.
 
-"""Let tox run everything on the Python that << cookiecutter.base >> carries, where uv finds it.
+"""Let tox run everything on the Python of << cookiecutter.base >>, where uv finds it.
 
 tox reads this file beside its tox.ini, which can name a Python but no other one to fall back to:
 https://tox.wiki/en/latest/plugins_how_to.html

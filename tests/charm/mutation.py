@@ -23,8 +23,12 @@ also_copy = ["charmcraft.yaml"]
 pytest_add_cli_args = ["-p", "no:cacheprovider"]
 pytest_add_cli_args_test_selection = ["tests/unit"]
 """
+# Each mutant is run in a fork of a process that has run the tests. It must not remove the temporary
+# folders of that run, which the charm's tests would take for a mistake of the mutant.
 MUTMUT = """
+import tempfile
 import libyaml
+tempfile.TemporaryDirectory._cleanup = lambda *_, **__: None
 libyaml.pytest_configure()
 from mutmut.__main__ import cli
 cli()

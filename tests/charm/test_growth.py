@@ -35,7 +35,7 @@ EDITED_LINES = {
     VALUE: (13, 0),
     RELATION: (12, 0),
     ACTION: (14, 0),
-    "redis": (79, 14),
+    "redis": (80, 14),
     "nginx": (35, 3),
     "no-secret": (20, 11),
 }

@@ -138,7 +138,7 @@ ROTATION_RESTARTS = True  # As src/workload.py marks the password.
 
 
 << async >>def test_failover_by_removal(app: helpers.Deployment):
-    """When the leader goes for good, another unit takes over, and no workload is interrupted."""
+    """When the leader is removed, another unit takes over, and no workload is interrupted."""
     old = << await >>app.wait_for_leader()
     before = << await >>app.wait_until_in_line(old)
     started = << await >>app.get_start_times()

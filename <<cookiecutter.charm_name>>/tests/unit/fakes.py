@@ -68,7 +68,7 @@ def _as_method(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def parse(text: str) -> dict[str, Any]:
-    """Read the workload's file, as far as the tests shall compare it with the settings."""
+    """Read the workload's file: each setting by its name and of its type, if the file has it."""
     return json.loads(text)
 
 

@@ -116,7 +116,7 @@ def test_a_rotation_starts_from_the_newest_revision(ctx: testing.Context, leadin
 
     rotated = states.credentials(ctx.run(ctx.on.secret_rotate(secret), state))
 
-    assert rotated == {**latest, "password": rotated["password"]}
+    assert rotated == {**latest, **{key: rotated[key] for key in leadership.ROTATED}}
     assert rotated["password"] != first["password"]
 
 

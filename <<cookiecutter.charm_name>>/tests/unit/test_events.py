@@ -65,7 +65,7 @@ def run(ctx: testing.Context, event: Any, state: testing.State) -> testing.State
         if not state.leader and isinstance(
             e.__cause__, (ops.ModelError, ops.RelationDataAccessError, RuntimeError)
         ):
-            pytest.fail(f"{event.name} on a follower: {e.__cause__}: {HINT}")
+            pytest.fail(f"{event.name} on a follower: {HINT}: {e.__cause__}")
         raise
 
 

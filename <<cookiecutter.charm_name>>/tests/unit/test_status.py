@@ -27,7 +27,7 @@ def test_a_follower_waits_for_the_leader(ctx: testing.Context, fresh: testing.St
 
 
 def test_a_missing_relation_comes_after_a_bad_option(ctx: testing.Context, fresh: testing.State):
-    """Juju shows what the operator can mend."""
+    """Juju shows what the operator can correct."""
     relations = fresh.relations - {states.peers(fresh)}
     state = dataclasses.replace(fresh, relations=relations, config={"log-level": "loud"})
 
