@@ -16,23 +16,18 @@ import pytest
 from tests.charm.test_mutants import EACH_TIME
 from tests.support import baking, command, mutants, parameters, surviving, unit_tests
 
+# Each mutant is run in a fork of a process that has run no test. In a fork of one that has, the
+# charm's tests fail for every mutant: they take it for a mistake that the folders of that run go.
 CONFIGURATION = """
 [tool.mutmut]
 source_paths = ["src"]
 also_copy = ["charmcraft.yaml"]
-pytest_add_cli_args = ["-p", "no:cacheprovider"]
+pytest_add_cli_args = ["-p", "no:cacheprovider", "-p", "libyaml"]
 pytest_add_cli_args_test_selection = ["tests/unit"]
+process_isolation = "forkserver"
+forkserver_warmup = "none"
 """
-# Each mutant is run in a fork of a process that has run the tests. It must not remove the temporary
-# folders of that run, which the charm's tests would take for a mistake of the mutant.
-MUTMUT = """
-import tempfile
-import libyaml
-tempfile.TemporaryDirectory._cleanup = lambda *_, **__: None
-libyaml.pytest_configure()
-from mutmut.__main__ import cli
-cli()
-"""
+MUTMUT = pathlib.Path(sys.executable).with_name("mutmut")
 
 
 @parameters.SUBSTRATES
@@ -78,9 +73,7 @@ def test_the_unit_tests_kill_all_mutants_but_the_listed(
 def run(charm: pathlib.Path, *arguments: str) -> str:
     """Run mutmut on a charm and return what it printed."""
     return command.output(
-        *(sys.executable, "-c", MUTMUT, *arguments),
-        cwd=charm,
-        env={**os.environ, **unit_tests.ENVIRONMENT},
+        MUTMUT, *arguments, cwd=charm, env={**os.environ, **unit_tests.ENVIRONMENT}
     )
 
 

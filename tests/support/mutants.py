@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import collections
 import itertools
+import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -21,6 +23,7 @@ OPPOSITES: dict[type[ast.cmpop], tuple[str, ...]] = {
     ast.Is: ("is not",),
     ast.IsNot: ("is",),
 }
+LEAVING_OUT = ("definitions", "observed events")  # They take a part of something long away.
 # What holds a password, wherever it is called or read.
 SECRET = {"credentials", "get_content", "peek_content", "render", "CREDENTIALS"}
 
@@ -105,8 +108,12 @@ def make(kind: str, sources: dict[str, str]) -> list[Mutant]:
             function += module.text(getattr(setting, "target", ast.Pass())) if setting else ""
             old = " ".join(module.text(node).split())
             if function or not isinstance(node, ast.If):
-                title = f"{file} {function}: {old[:60]} -> {' '.join(new.split())[:90]}"
-                mutants.append(Mutant(file, title, module.edited(edit)))
+                change = f"{old[:60]} -> {' '.join(new.split())[:90]}"
+                if kind in LEAVING_OUT:
+                    words = (re.findall(r"[^\s,(){}]+", text) for text in (old, new))
+                    before, after = map(collections.Counter, words)
+                    change = f"without {' '.join(before - after)}"
+                mutants.append(Mutant(file, f"{file} {function}: {change}", module.edited(edit)))
                 ast.parse(mutants[-1].source)
     return mutants
 
