@@ -336,7 +336,7 @@ class UnitsTakeAddressesThatDiffer(AddressesDiffer):
 @pytest.mark.parametrize(
     ("fault", "message"),
     [
-        (AddressesDiffer, "waiting for the workload to take its settings"),
+        (AddressesDiffer, "has not configured its workload"),
         (UnitsTakeAddressesThatDiffer, "the units differ in address"),
     ],
 )
@@ -726,7 +726,7 @@ class FollowersWaitForTheOldLeader(FollowersAreNotTold):
 def test_a_follower_does_not_follow(machines: Shared, fault: type[Faulty]):
     failure = machines.fail(FAILS_OVER, fault)
 
-    assert "waiting for the workload to take its settings" in failure
+    assert "has not configured its workload" in failure
     assert "without=old" in failure
 
 
