@@ -138,7 +138,7 @@ class Workload:
 
     def install(self) -> None:
         """Ensure that the machine has the workload's software and its service's unit file."""
-        # A package comes first: USER may be in it, and nothing can be written as USER without.
+        # Install a package first: USER may come with it, and the files are written as USER.
         unit = UNIT.format(app=self._app, user=USER, config=self._config)
         if not self._unit_file.exists() or self._unit_file.read_text() != unit:
             self._record()  # So that the service restarts, though a hook may be cut short here.

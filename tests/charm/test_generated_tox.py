@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import pathlib
 import sys
 
@@ -12,9 +11,7 @@ from tests.support import baking, command, matrix, parameters, pythons
 
 def run_tox(charm: pathlib.Path, base: str, *args: str) -> str:
     """Run the charm's tox, on its base's Python if that is here, and return what it prints."""
-    environment = {**os.environ}
-    if python := pythons.find(matrix.PYTHONS[base]):
-        environment["PATH"] = f"{python.parent}{os.pathsep}{environment['PATH']}"
+    environment = pythons.environment(matrix.PYTHONS[base])
     return command.output(sys.executable, "-m", "tox", *args, cwd=charm, env=environment)
 
 

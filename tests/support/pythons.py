@@ -24,5 +24,12 @@ def find(version: str) -> pathlib.Path | None:
     return None
 
 
+def environment(version: str) -> dict[str, str]:
+    """Return this process's environment, in which a Python version comes first if it is here."""
+    python = find(version)
+    path = [str(python.parent)] if python else []
+    return {**os.environ, "PATH": os.pathsep.join([*path, os.environ["PATH"]])}
+
+
 def _runs(python: str | pathlib.Path) -> bool:
     return subprocess.run([python, "-c", ""], capture_output=True).returncode == 0
