@@ -146,7 +146,7 @@ class Cluster:
             _, action = self.juju.enqueue(self.juju.units[unit], "rotate-credentials")
             self.juju.clock.wait(FOREVER, lambda: action.status != "pending")
         assert action.status == "completed", action
-        self._connect()
+        self.connect()
 
     def remove(self, unit: str) -> None:
         """Remove a unit, and wait until it and its host are gone."""
@@ -238,7 +238,7 @@ class Cluster:
         processes = {unit: self.process(unit) for unit in self.juju.units if unit not in ends}
         number = next(self._numbers)
         log = self._folder / f"writes-{number}.log"
-        self._connect()
+        self.connect()
         with log.open("w") as output:
             client = self.running.site.network.popen(
                 self._host,
@@ -274,10 +274,14 @@ class Cluster:
         """Return a unit's address."""
         return self.juju.units[unit].address
 
-    def _connect(self) -> None:
-        """Tell the client where to write: first to whom leads now, with any password."""
+    def connect(self, *units: str) -> None:
+        """Tell the client where to write, with any password.
+
+        Args:
+            units: Where it may write; none for all of them, the one that leads now first.
+        """
         self._learn_password()
-        units = sorted(self.juju.units, key=lambda unit: unit != self.leader)
+        units = units or tuple(sorted(self.juju.units, key=lambda unit: unit != self.leader))
         new = self._targets.with_name("targets.new")
         new.write_text(
             json.dumps({"addresses": list(map(self.address, units)), "passwords": self._passwords})
