@@ -96,10 +96,10 @@ def name_problem(name: str) -> str | None:
         return "is empty"
     if len(name) > NAME_MAX:
         return f"has {len(name)} characters, and charmcraft packs at most {NAME_MAX}"
-    if unfit := re.search(r"[^a-z0-9-]", name):
+    if invalid := re.search(r"[^a-z0-9-]", name):
         return (
             "may hold only a to z in lower case, 0 to 9, and hyphens, "
-            f"not {show_character(unfit[0])}"
+            f"not {show_character(invalid[0])}"
         )
     if not name[0].isalpha():
         return "must start with a letter for Juju to deploy it"
@@ -123,12 +123,12 @@ def propose_name(name: str) -> str:
 
 
 def text_problem(question: str, text: str) -> str | None:
-    """Return what makes a text unfit for the files that will hold it, or None."""
+    """Return what makes a text invalid in the files that will hold it, or None."""
     if not text:
         return "is empty; type some text"
-    if unfit := [char for char in text if not (char.isprintable() or char in JOINERS)]:
+    if invalid := [char for char in text if not (char.isprintable() or char in JOINERS)]:
         return (
-            f"holds {show_character(unfit[0])}, which does not print; "
+            f"holds {show_character(invalid[0])}, which does not print; "
             "type one line of printable text"
         )
     if text != text.strip():

@@ -23,7 +23,8 @@ def pytest_report_header() -> list[str]:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the longest first, so that none is left to one worker while the others are done."""
     longest = ["test_integration_suite", "test_sabotage", "test_generated_tox", "test_dispatch"]
-    longest += ["test_faults", "test_histories", "test_mutants", "test_packing"]
+    longest += ["test_redis", "test_recipes", "test_growth", "test_ways_to_run", "test_faults"]
+    longest += ["test_histories", "test_mutants", "test_packing"]
     ranks = {f"{name}.py": rank for rank, name in enumerate(longest)}
     items.sort(key=lambda item: ranks.get(item.path.name, len(ranks)))
 

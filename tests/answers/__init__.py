@@ -1,1 +1,1 @@
-"""What becomes of answers: refused, quoted, baked, cleaned up."""
+"""What becomes of answers: rejected, quoted, baked, cleaned up."""

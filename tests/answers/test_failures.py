@@ -92,7 +92,7 @@ def test_overwriting_replaces_what_the_template_makes_and_nothing_else(output: p
     assert command.tree(output) == {**fresh, "charm/src/more.py": b"mine too\n"}
 
 
-def test_a_refused_overwriting_leaves_the_charm(output: pathlib.Path):
+def test_a_rejected_overwriting_leaves_the_charm(output: pathlib.Path):
     with untouched(output):
         result = baking.by_command(
             output, {"charm_name": "neighbour", "title": "x"}, "--overwrite-if-exists"
@@ -104,7 +104,7 @@ def test_a_refused_overwriting_leaves_the_charm(output: pathlib.Path):
 def lose_the_right_to_override() -> None:
     """Let file permissions bind root too, in a process that is about to start."""
     if os.geteuid() == 0 and ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, CAP_DAC_OVERRIDE):
-        raise OSError("prctl refused to drop CAP_DAC_OVERRIDE")
+        raise OSError("prctl rejected to drop CAP_DAC_OVERRIDE")
 
 
 @OUTPUT_FOLDERS

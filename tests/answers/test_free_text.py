@@ -306,7 +306,7 @@ def test_the_charm_s_own_linters_take_names_as_they_are(
 
 @QUICK
 @hypothesis.given(ANY_ANSWERS)
-def test_a_refusal_is_one_line_and_names_the_question(answers: dict[str, str]):
+def test_a_rejection_is_one_line_and_names_the_question(answers: dict[str, str]):
     problem = answer_rules.first_problem({"charm_name": "fixture", **answers})
 
     hypothesis.assume(problem)
@@ -352,7 +352,7 @@ def test_a_usual_address_is_accepted(address: str):
         "https://",
     ],
 )
-def test_what_is_no_plain_address_is_refused(address: str):
+def test_what_is_no_plain_address_is_rejected(address: str):
     problem = answer_rules.first_problem({**PLAIN, "repository_url": address})
 
     assert problem == (
@@ -362,7 +362,7 @@ def test_what_is_no_plain_address_is_refused(address: str):
 
 @pytest.mark.parametrize("question", ["title", "summary", "author", "contact", "copyright_year"])
 @pytest.mark.parametrize("text", UNFIT)
-def test_an_unprintable_or_padded_text_is_refused(question: str, text: str):
+def test_an_unprintable_or_padded_text_is_rejected(question: str, text: str):
     assert not accepted({**PLAIN, question: text})
 
 
@@ -385,10 +385,10 @@ def test_the_python_api_bakes_texts_as_typed_or_nothing(
         charm = main.cookiecutter(
             str(matrix.TEMPLATE), no_input=True, extra_context=everything, output_dir=str(output)
         )
-    except exceptions.FailedHookException as refusal:
+    except exceptions.FailedHookException as rejection:
         # Jinja reads a carriage return as a new line.
         read_as = {key: re.sub("\r\n?", "\n", text) for key, text in everything.items()}
-        assert str(refusal) == answer_rules.first_problem(read_as)
+        assert str(rejection) == answer_rules.first_problem(read_as)
         assert command.tree(output) == {}
     else:
         assert accepted(everything)

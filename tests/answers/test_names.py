@@ -128,7 +128,7 @@ def test_the_proposed_name_always_works(name: str):
 
 @hypothesis.settings(max_examples=300, deadline=None)
 @hypothesis.given(NAMES)
-def test_a_refusal_is_one_printable_line(name: str):
+def test_a_rejection_is_one_printable_line(name: str):
     problem = answer_rules.first_problem({"charm_name": name})
 
     assert problem is None or problem.isprintable()
@@ -151,7 +151,7 @@ def test_a_refusal_is_one_printable_line(name: str):
         ("On", "may hold only a to z in lower case", "on-app"),
     ],
 )
-def test_a_refusal_names_the_rule_and_proposes_a_name(name: str, rule: str, proposal: str):
+def test_a_rejection_names_the_rule_and_proposes_a_name(name: str, rule: str, proposal: str):
     problem = answer_rules.first_problem({"charm_name": name})
 
     assert problem and rule in problem
@@ -169,7 +169,7 @@ def test_charmcraft_reads_the_charm_of_an_accepted_name(tmp_path: pathlib.Path, 
 
 
 @pytest.mark.parametrize("name", ["", "foo-1", "../x", "a/b", ".", "my-charm\n", "null"])
-def test_a_refused_name_makes_no_folder_anywhere(tmp_path: pathlib.Path, name: str):
+def test_a_rejected_name_makes_no_folder_anywhere(tmp_path: pathlib.Path, name: str):
     output = tmp_path / "deep" / "output"
     output.mkdir(parents=True)
     before = command.tree(tmp_path)
@@ -182,7 +182,7 @@ def test_a_refused_name_makes_no_folder_anywhere(tmp_path: pathlib.Path, name: s
     assert command.tree(tmp_path) == before
 
 
-def test_an_absolute_name_is_refused(tmp_path: pathlib.Path):
+def test_an_absolute_name_is_rejected(tmp_path: pathlib.Path):
     result = baking.by_command(tmp_path / "output", {"charm_name": str(tmp_path / "elsewhere")})
 
     assert result.returncode == 1

@@ -13,7 +13,7 @@ import pytest
 from tests.support import baking, command, matrix
 
 ODD = "Zoë's charms, ünd <<more>> 日本"
-# What Windows refuses in a name, and the names that it keeps for devices.
+# What Windows rejects in a name, and the names that it keeps for devices.
 REFUSED_BY_WINDOWS = re.compile(
     r'[<>:"|?*\\\x00-\x1f]|[ .]$|^(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)', re.IGNORECASE
 )
@@ -143,7 +143,7 @@ def test_the_oldest_cookiecutter_that_is_supported_bakes_the_same(
     assert command.tree(tmp_path) == baked
 
 
-def test_the_oldest_cookiecutter_that_is_supported_refuses_in_one_line(tmp_path: pathlib.Path):
+def test_the_oldest_cookiecutter_that_is_supported_rejects_in_one_line(tmp_path: pathlib.Path):
     result = run_version(tmp_path, "2.6.0", "charm_name=foo-1")
 
     assert result.returncode == 1

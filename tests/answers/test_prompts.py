@@ -84,8 +84,8 @@ def test_any_base_and_enter_bakes(tmp_path: pathlib.Path, base: str):
         result = baking.by_prompts(tmp_path, {"base": base, "integration_tests": ["", ""]})
 
     assert result.returncode == 0, result.stdout
-    refused = {"base": base, "integration_tests": matrix.CHOICES["integration_tests"][0]}
-    assert again == matrix.is_refused(refused)
+    rejected = {"base": base, "integration_tests": matrix.CHOICES["integration_tests"][0]}
+    assert again == matrix.is_incompatible(rejected)
     project = (tmp_path / "my-app" / "pyproject.toml").read_text()
     assert ("jubilant>=" in project) == again
 

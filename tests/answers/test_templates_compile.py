@@ -88,7 +88,7 @@ def test_every_delimiter_of_a_default_is_meant(key: str):
         "<< cookiecutter.charm_name\n>>",
     ],
 )
-def test_what_only_looks_like_template_syntax_is_refused(text: str):
+def test_what_only_looks_like_template_syntax_is_rejected(text: str):
     assert strays(text) != []
 
 
@@ -103,5 +103,5 @@ def test_what_only_looks_like_template_syntax_is_refused(text: str):
         "${{ secrets.X }}",
     ],
 )
-def test_what_is_meant_is_not_refused(text: str):
+def test_what_is_meant_is_not_rejected(text: str):
     assert strays(text) == []

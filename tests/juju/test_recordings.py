@@ -127,7 +127,7 @@ def test_hook_commands_answer_alike(role: str, case: dict[str, Any], expected: d
         app.juju.log.clear()
         if not context.finish(0):
             found["commit"] = app.juju.log[0].partition("ERROR ")[2]
-    except model.RefusedError as e:
+    except model.CommandError as e:
         found = {"status": e.status, "error": str(e)}
 
     assert found == json.loads(string.Template(json.dumps(expected)).substitute(names))
@@ -140,7 +140,7 @@ def test_the_peer_relation_is_not_listed_in_install():
         app = Application(1, release=release)
         context = hookcommands.Context(app.juju, app.unit(0), model.Hook("install"))
         listed = json.loads(context.run("relation-ids", ["peers"], ""))
-        with pytest.raises(model.RefusedError) as refused:
+        with pytest.raises(model.CommandError) as refused:
             context.run("relation-get", ["-r", "peers:0", "-", "app/0"], "")
         answers[release] = (listed, refused.value.status, str(refused.value))
 
@@ -161,7 +161,7 @@ def test_a_dying_leader_leads_though_the_relation_is_broken():
         found = [context.run("is-leader", [], ""), context.run("relation-ids", ["peers"], "")]
         try:
             found.append(context.run("relation-get", ["-r", "0", "leader", "app", "--app"], ""))
-        except model.RefusedError as e:
+        except model.CommandError as e:
             found.append(str(e.status))
         answers[hook.name] = [json.loads(answer) for answer in found]
         context.finish(0)
@@ -398,7 +398,7 @@ def ask(app: Application, *args: str) -> tuple[int, str, str]:
     )
     try:
         return jujucli.run(running, [*args])
-    except model.RefusedError as e:
+    except model.CommandError as e:
         return e.status, "", f"ERROR {e}\n"
 
 

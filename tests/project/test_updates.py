@@ -184,7 +184,7 @@ def test_what_the_charm_skips_stays_out_of_updates(template: pathlib.Path, tmp_p
     assert "## Deployment\n" in (charm / "README.md").read_text()
 
 
-def test_an_update_refuses_an_unfit_answer_and_leaves_the_charm(
+def test_an_update_rejects_an_invalid_answer_and_leaves_the_charm(
     template: pathlib.Path, tmp_path: pathlib.Path
 ):
     charm = create(template, tmp_path / "charms", {})
@@ -213,7 +213,7 @@ def test_an_update_may_change_an_answer(template: pathlib.Path, tmp_path: pathli
     assert_quiet(charm)
 
 
-def test_a_bake_refused_in_cruft_leaves_nothing(template: pathlib.Path, tmp_path: pathlib.Path):
+def test_a_bake_rejected_in_cruft_leaves_nothing(template: pathlib.Path, tmp_path: pathlib.Path):
     output = tmp_path / "charms"
     output.mkdir()
 

@@ -49,7 +49,7 @@ MACHINE: Edits = {
             "        self.commands.append((command, options))\n"
             '        if command[0] == "redis-cli":\n'
             "            self._step()\n"
-            "            if self.refuses:\n"
+            "            if self.rejects:\n"
             "                raise subprocess.CalledProcessError(1, command)\n"
             "            for read in self.running.values():\n"
             "                read |= self.files\n",
@@ -81,7 +81,7 @@ KUBERNETES: Edits = {
             "        self.commands.append(command)\n",
             "        self.commands.append(command)\n"
             '        if command[0] == "redis-cli":\n'
-            "            if self.refuses:\n"
+            "            if self.rejects:\n"
             "                raise ops.pebble.ExecError(command, 1, None, None)\n"
             "            for read in self.running.values():\n"
             "                read |= self.files\n",

@@ -17,7 +17,7 @@ import time
 PAUSE = 0.005  # Seconds between two writes.
 
 
-class RefusedError(Exception):
+class RedisError(Exception):
     """Redis refuses a command."""
 
 
@@ -34,7 +34,7 @@ def main(prefix: str, targets: pathlib.Path) -> None:
     while not ended.is_set():
         aims = json.loads(targets.read_text())
         address = aims["addresses"][turn % len(aims["addresses"])]
-        with contextlib.suppress(OSError, RefusedError), connect(address, aims) as redis:
+        with contextlib.suppress(OSError, RedisError), connect(address, aims) as redis:
             while not ended.is_set():
                 ask(redis, "SET", f"{prefix}{number}", "x")
                 print(f"{prefix}{number}", time.monotonic(), address, flush=True)
@@ -49,28 +49,28 @@ def connect(address: str, aims: dict[str, list[str]]) -> socket.socket:
     """Connect, and log in with the first password that works.
 
     Raises:
-        RefusedError: if none does.
+        RedisError: if none does.
     """
     redis = socket.create_connection((address, 6379), timeout=5)
     for password in aims["passwords"]:
-        with contextlib.suppress(RefusedError):
+        with contextlib.suppress(RedisError):
             ask(redis, "AUTH", password)
             return redis
     redis.close()
-    raise RefusedError(address)
+    raise RedisError(address)
 
 
 def ask(redis: socket.socket, *words: str) -> None:
     """Run a command that answers OK.
 
     Raises:
-        RefusedError: if it answers something else.
+        RedisError: if it answers something else.
     """
     lengths = "".join(f"${len(word)}\r\n{word}\r\n" for word in words)
     redis.sendall(f"*{len(words)}\r\n{lengths}".encode())
     answer = redis.recv(4096)
     if answer != b"+OK\r\n":
-        raise RefusedError(answer.decode())
+        raise RedisError(answer.decode())
 
 
 if __name__ == "__main__":

@@ -17,9 +17,9 @@ class Parser(argparse.ArgumentParser):
         """Refuse the arguments.
 
         Raises:
-            model.RefusedError: always.
+            model.CommandError: always.
         """
-        raise model.RefusedError(f"{self.prog}: {message}")
+        raise model.CommandError(f"{self.prog}: {message}")
 
 
 def make_parser(command: str, *arguments: Argument) -> Parser:

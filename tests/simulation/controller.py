@@ -60,9 +60,9 @@ class Controller(deployment.Deployment):
             if command == "juju":
                 return jujucli.run(self, list(args))
             if (running := self._contexts.get(context)) is None:
-                raise model.RefusedError("the agent that ran this hook is gone")
+                raise model.CommandError("the agent that ran this hook is gone")
             return 0, running.run(command, list(args), stdin), ""
-        except model.RefusedError as e:
+        except model.CommandError as e:
             return e.status, "", f"ERROR {e}\n"
 
     def answer(self, question: Mapping[str, object], agent: object) -> Mapping[str, object]:

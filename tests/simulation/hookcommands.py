@@ -50,16 +50,16 @@ class Context:
         """Run a hook command and return what it prints.
 
         Raises:
-            RefusedError: if Juju refuses.
+            CommandError: if Juju refuses.
         """
         self.commands.append(command)
         method = getattr(self, f"_{command.replace('-', '_')}", None)
         if method is None:
-            raise model.RefusedError(f"the simulated Juju has no {command}")
+            raise model.CommandError(f"the simulated Juju has no {command}")
         with self._model.changed:
             try:
                 return method(_PARSERS[command].parse_args(args), stdin) or ""
-            except model.RefusedError as e:
+            except model.CommandError as e:
                 self._model.log.append(f"{self.unit.name} {self.hook.name}: {command}: ERROR {e}")
                 raise
 
@@ -72,10 +72,10 @@ class Context:
         with self._model.changed:
             try:
                 if code:
-                    raise model.RefusedError(f"exit status {code}")
+                    raise model.CommandError(f"exit status {code}")
                 self._commit()
                 problem = None
-            except model.RefusedError as e:
+            except model.CommandError as e:
                 problem = str(e)
                 self._model.log.append(f"{self.unit.name} {self.hook.name}: ERROR {problem}")
             if action := self.hook.action:
@@ -101,11 +101,11 @@ class Context:
         # Secrets first: a refused commit names them, whatever else was to be committed.
         self._check_secrets()
         if (self._app_settings or self._new_secrets) and not self._leads():
-            raise model.RefusedError(self._say(self._model.release.lease_lost))
+            raise model.CommandError(self._say(self._model.release.lease_lost))
         for id_, secret in self._new_secrets.items():
             if self._find_label(secret.label) is not None:
                 exists = self._model.release.label_exists
-                raise model.RefusedError(self._say(exists, id=id_, label=secret.label))
+                raise model.CommandError(self._say(exists, id=id_, label=secret.label))
         self._model.secrets |= self._new_secrets
         for id_, content in self._contents.items():
             self._model.set_secret(id_, content)
@@ -131,17 +131,17 @@ class Context:
             self.unit.blocked = False
             id_ = next(iter(self._contents))
             name = f"{id_}-{self._model.secrets[id_].latest + 1}"
-            raise model.RefusedError(f'secrets "{name}" is forbidden')
+            raise model.CommandError(f'secrets "{name}" is forbidden')
         for id_, revision in self._removals if kubernetes else ():
             secret = self._model.secrets.get(id_)
             if secret and revision in secret.lost and release.lost_content:
-                raise model.RefusedError(
+                raise model.CommandError(
                     self._say(release.lost_content, id=id_, revision=revision)
                 )
         updated = self._contents | self._rotations
         for doing, secrets in (("updating", updated), ("removing", self._removals)):
             if secrets and not leads:
-                raise model.RefusedError(f"{doing} secrets: {self._say(release.not_leader)}")
+                raise model.CommandError(f"{doing} secrets: {self._say(release.not_leader)}")
 
     def _finish_action(self, action: model.Action, code: int, problem: str | None) -> None:
         self.unit.actions.remove(action)
@@ -184,7 +184,7 @@ class Context:
         status = (options.status, " ".join(options.message))
         if options.application.lower() == "true":
             if not self._leads():
-                raise model.RefusedError(NOT_LEADER)
+                raise model.CommandError(NOT_LEADER)
             self._model.status = status
         else:
             self.unit.status = status
@@ -192,7 +192,7 @@ class Context:
     def _status_get(self, options: argparse.Namespace, stdin: str) -> str:
         if options.application.lower() == "true":
             if not self._leads():
-                raise model.RefusedError(f"finding application status: {NOT_LEADER}")
+                raise model.CommandError(f"finding application status: {NOT_LEADER}")
             units = {unit.name: self._status(unit.status, options) for unit in self._units()}
             status = self._status(self._model.status or ("unknown", ""), options)
             return json.dumps({"application-status": {**status, "units": units}})
@@ -221,13 +221,13 @@ class Context:
             settings = found | (self._unit_settings if options.unit == self.unit.name else {})
         else:
             unknown = self._model.release.unknown_unit
-            raise model.RefusedError(self._say(unknown, unit=options.unit))
+            raise model.CommandError(self._say(unknown, unit=options.unit))
         return json.dumps(settings if options.key == "-" else settings.get(options.key))
 
     def _relation_set(self, options: argparse.Namespace, stdin: str) -> None:
         self._check_relation(options.relation, data=True)
         if options.app and not self._leads():
-            raise model.RefusedError("cannot write relation settings")
+            raise model.CommandError("cannot write relation settings")
         settings = json.loads(stdin)
         (self._app_settings if options.app else self._unit_settings).update(settings)
 
@@ -238,18 +238,18 @@ class Context:
     def _check_relation(self, relation: str, *, data: bool = False) -> None:
         id_ = model.RELATION.split(":")[-1]
         if relation.split(":")[-1] != id_ or not self._has_relation():
-            raise model.RefusedError(
+            raise model.CommandError(
                 f'invalid value "{relation}" for option -r: relation not found', status=2
             )
         if data and "install" not in self.unit.ran:
-            raise model.RefusedError("permission denied")
+            raise model.CommandError("permission denied")
 
     def _secret_add(self, options: argparse.Namespace, stdin: str) -> str:
         content = _read_content(options.content)
         if options.owner != "application":
-            raise model.RefusedError("the simulated Juju has secrets of the application only")
+            raise model.CommandError("the simulated Juju has secrets of the application only")
         if not self._leads():
-            raise model.RefusedError(NOT_LEADER)
+            raise model.CommandError(NOT_LEADER)
         id_ = model.new_id()
         rotation = options.rotate or "never"
         self._new_secrets[id_] = model.Secret(
@@ -262,7 +262,7 @@ class Context:
         if id_ is None:
             names = {"id": _bare_id(options.id or ""), "label": options.label}
             unknown = self._model.release.unknown_label
-            raise model.RefusedError(
+            raise model.CommandError(
                 self._say('secret "{id}" not found' if options.id else unknown, **names)
             )
         if id_ in self._new_secrets:
@@ -283,13 +283,13 @@ class Context:
         if self._leads():
             secret.label = label
         elif self._model.release.relabel:
-            raise model.RefusedError(self._model.release.relabel)
+            raise model.CommandError(self._model.release.relabel)
 
     def _secret_info_get(self, options: argparse.Namespace, stdin: str) -> str:
         id_ = self._find(options)
         if id_ is None or not self._leads():
             name = _bare_id(options.id) if options.id else options.label
-            raise model.RefusedError(f'secret "{name}" not found')
+            raise model.CommandError(f'secret "{name}" not found')
         secret = self._new_secrets.get(id_) or self._model.secrets[id_]
         info = {
             "revision": secret.latest,
@@ -354,7 +354,7 @@ def _read_content(pairs: list[str]) -> dict[str, str]:
     for pair in pairs:
         key, value = pair.split("=", 1)
         if not KEY.fullmatch(key):
-            raise model.RefusedError(f'key "{key}" not valid', status=2)
+            raise model.CommandError(f'key "{key}" not valid', status=2)
         content[key] = value
     return content
 

@@ -28,10 +28,10 @@ def run(running: deployment.Deployment, args: list[str]) -> Answer:
     """Run one juju command, and return its exit status, standard output and standard error.
 
     Raises:
-        RefusedError: if Juju refuses.
+        CommandError: if Juju refuses.
     """
     if not args or args[0] not in _COMMANDS:
-        raise model.RefusedError(f"the simulated juju has no command {' '.join(args)!r}")
+        raise model.CommandError(f"the simulated juju has no command {' '.join(args)!r}")
     options = _COMMANDS[args[0]].parse_args(args[1:])
     result = globals()[f"_{args[0].replace('-', '_')}"](running, options)
     return result if isinstance(result, tuple) else (0, result or "", "")
@@ -59,7 +59,7 @@ def _destroy_model(running: deployment.Deployment, options: argparse.Namespace) 
 def _deploy(running: deployment.Deployment, options: argparse.Namespace) -> None:
     _check_charm(running, options)
     if options.app != running.juju.app:
-        raise model.RefusedError(f"the simulated model is for {running.juju.app}")
+        raise model.CommandError(f"the simulated model is for {running.juju.app}")
     for _ in range(options.num_units):
         running.start(running.add_unit())
 
@@ -84,15 +84,15 @@ def _roll(running: deployment.Deployment) -> None:
 
 def _check_charm(running: deployment.Deployment, options: argparse.Namespace) -> None:
     if not pathlib.Path(options.charm).is_file():
-        raise model.RefusedError(f'no charm was found at "{options.charm}"')
+        raise model.CommandError(f'no charm was found at "{options.charm}"')
     given = {resource.split("=")[0] for resource in options.resource}
     if missing := set(running.metadata.get("resources", {})) - given:
-        raise model.RefusedError(f"local charm missing OCI images for: {', '.join(missing)}")
+        raise model.CommandError(f"local charm missing OCI images for: {', '.join(missing)}")
 
 
 def _remove_unit(running: deployment.Deployment, options: argparse.Namespace) -> str:
     if running.is_kubernetes:
-        raise model.RefusedError(
+        raise model.CommandError(
             "k8s models do not support removing named units.\n"
             "Instead specify an application with --num-units.\n",
             status=2,
@@ -160,7 +160,7 @@ def _run(running: deployment.Deployment, options: argparse.Namespace) -> Answer:
 def _exec(running: deployment.Deployment, options: argparse.Namespace) -> Answer:
     """Run a command in the charm's folder, outside of any hook, once there is an agent."""
     if options.format != "json":
-        raise model.RefusedError("the simulated juju exec answers in JSON alone")
+        raise model.CommandError("the simulated juju exec answers in JSON alone")
     unit = _unit(running, options.unit)
     host = running.hosts[unit.name]
     wait = float((options.wait or "300s").rstrip("s"))
@@ -199,7 +199,7 @@ def _ssh(running: deployment.Deployment, options: argparse.Namespace) -> Answer:
     containers = ["charm", *running.metadata.get("containers", {})]
     if options.container and options.container not in containers:
         known = ", ".join(containers)
-        raise model.RefusedError(f'container "{options.container}" must be one of {known}')
+        raise model.CommandError(f'container "{options.container}" must be one of {known}')
     if running.juju.loses(" ".join(options.command)):
         return 0, "", ""
     # The arguments are joined, and one shell takes them apart again.
@@ -214,7 +214,7 @@ def _ssh(running: deployment.Deployment, options: argparse.Namespace) -> Answer:
         return 0, result.stdout, result.stderr
     if not running.is_kubernetes:
         problem = f"the simulated juju ssh to a machine knows no failure: {result.stderr}"
-        raise model.RefusedError(problem)
+        raise model.CommandError(problem)
     failed = f"ERROR command terminated with exit code {result.returncode}\n"
     return 1, result.stdout, result.stderr + failed
 
@@ -317,7 +317,7 @@ def _unit_status(juju: model.Model, unit: model.Unit) -> dict[str, object]:
 def _unit(running: deployment.Deployment, name: str) -> model.Unit:
     name = _leader(running, name)
     if name not in running.juju.units:
-        raise model.RefusedError(f'getting unit "{name}": unit {name} not found')
+        raise model.CommandError(f'getting unit "{name}": unit {name} not found')
     return running.juju.units[name]
 
 

@@ -18,7 +18,7 @@ CLUSTER_IP = "10.1.200.1"  # Of the Kubernetes service that bears the applicatio
 LEADERS_HOOKS = ("leader-elected", "secret-remove", "secret-rotate")
 
 
-class RefusedError(Exception):
+class CommandError(Exception):
     """Juju refuses a command or a commit; the message is what it prints.
 
     Args:

@@ -35,8 +35,8 @@ def product(*questions: str) -> Iterator[Variant]:
         yield dict(zip(questions, values, strict=True))
 
 
-def is_refused(variant: Variant) -> bool:
-    """Whether the template refuses the combination."""
+def is_incompatible(variant: Variant) -> bool:
+    """Whether the choices don't work together."""
     return answer_rules.combination_problem(variant) is not None
 
 
@@ -47,18 +47,18 @@ def name(variant: Variant) -> str:
 
 def every() -> list[Variant]:
     """Return every variant that bakes."""
-    return [variant for variant in product(*CHOICES) if not is_refused(variant)]
+    return [variant for variant in product(*CHOICES) if not is_incompatible(variant)]
 
 
-def refused() -> list[Variant]:
-    """Return every combination of functional choices that the template refuses."""
-    return [variant for variant in product(*FUNCTIONAL) if is_refused(variant)]
+def incompatible() -> list[Variant]:
+    """Return every combination of functional choices that don't work together."""
+    return [variant for variant in product(*FUNCTIONAL) if is_incompatible(variant)]
 
 
 @functools.cache
 def functional() -> tuple[Variant, ...]:
     """Return every variant that bakes and whose charm differs in more than its licence."""
-    return tuple(variant for variant in product(*FUNCTIONAL) if not is_refused(variant))
+    return tuple(variant for variant in product(*FUNCTIONAL) if not is_incompatible(variant))
 
 
 def jobs() -> list[dict[str, str]]:

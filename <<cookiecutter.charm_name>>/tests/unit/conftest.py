@@ -20,7 +20,7 @@ WRITES += ("os.symlink", "os.truncate", "shutil.rmtree")
 _folder: str | None = None  # Where tests may write; None before the first and after the last.
 
 
-def _refuse(event: str, args: tuple[Any, ...]) -> None:
+def _forbid(event: str, args: tuple[Any, ...]) -> None:
     """Refuse what a unit test must not do to the machine that runs it (PEP 578)."""
     if _folder is None:
         return
@@ -40,7 +40,7 @@ def _refuse(event: str, args: tuple[Any, ...]) -> None:
         pytest.fail(f"a unit test would {problem}; fake it in tests/unit/fakes.py", pytrace=False)
 
 
-sys.addaudithook(_refuse)
+sys.addaudithook(_forbid)
 
 
 @pytest.fixture(scope="session", autouse=True)

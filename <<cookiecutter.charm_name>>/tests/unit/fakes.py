@@ -40,14 +40,13 @@ NO_RESTART = {"leader", "leader_address", "planned_units"}
 <% if cookiecutter.substrate == "machine" %>
 RUN = subprocess.run
 <% else %>
-# Where a user other than root may write in a stock image, and where root may.
+# Where a user other than root may write in a stock image.
 OPEN_FOLDERS = ("/tmp", "/var/tmp")
-FOLDERS = ("etc", "home", "opt", "run", "srv", "tmp", "usr", "var")
 STEPS = ("add_layer", "exec", "make_dir", "push", "replan", "restart", "send_signal", "stop")
 ORIGINALS = {name: getattr(ops.Container, name) for name in STEPS}
 
 
-def _refuse_path(path: Any) -> None:
+def _check_writable(path: Any) -> None:
     if not str(path).startswith(OPEN_FOLDERS):
         raise ops.pebble.PathError("permission-denied", f"open {path}: permission denied")
 
@@ -97,7 +96,7 @@ class System:
         self.commands: list[tuple[list[str], dict[str, Any]]] = []
         self.steps_left = -1  # How many changes of the system come before the error.
         self.error: BaseException = Killed()
-        self.refuses = False  # Whether the workload takes no live change.
+        self.rejects = False  # Whether the workload takes no live change.
 
     @contextlib.contextmanager
     def patched(self) -> Iterator[None]:
@@ -136,7 +135,7 @@ class System:
 
     def service_reload(self, service: str) -> bool:
         self._step()
-        if self.refuses:
+        if self.rejects:
             raise self.SystemdError("reload failed")
         assert "\nExecReload=" in self.loaded[service]
         self.running[service] |= self.files
@@ -148,7 +147,7 @@ class System:
         self.running.pop(service, None)
 
     def _run(self, command: list[str], **options: Any) -> Any:
-        if command[:2] == ["systemctl", "is-enabled"]:
+        if command[:-1] == ["systemctl", "is-enabled", "--quiet"]:
             return subprocess.CompletedProcess(command, int(command[-1] not in self.enabled))
         if command[0] not in OUTPUT:
             return RUN(command, **options)  # Which a unit test may not.
@@ -171,9 +170,9 @@ class System:
         self.timeouts: list[float | None] = []  # Of each command, in seconds.
         self.steps_left = -1  # How many changes of the system come before the error.
         self.error: BaseException = Killed()
-        self.refuses = False  # Whether the workload takes no live change.
-        for folder in FOLDERS:
-            (root / folder).mkdir(parents=True)
+        self.rejects = False  # Whether the workload takes no live change.
+        for folder in OPEN_FOLDERS:
+            (root / folder[1:]).mkdir(parents=True)
 
     def container(self, name: str = "workload", *, can_connect: bool = True) -> testing.Container:
         """Describe the container for Scenario."""
@@ -183,8 +182,8 @@ class System:
             service_statuses=dict.fromkeys(self.running, ops.pebble.ServiceStatus.ACTIVE),
             execs={testing.Exec([word], stdout=text) for word, text in OUTPUT.items()},
             mounts={
-                folder: testing.Mount(location=f"/{folder}", source=self.root / folder)
-                for folder in FOLDERS
+                folder: testing.Mount(location=folder, source=self.root / folder[1:])
+                for folder in OPEN_FOLDERS
             },
         )
         return planned(container) if self.running else container
@@ -216,11 +215,11 @@ class System:
         return ORIGINALS["exec"](container, command, **options)
 
     def _make_dir(self, container: ops.Container, path: Any, **options: Any) -> None:
-        _refuse_path(path)
+        _check_writable(path)
         ORIGINALS["make_dir"](container, path, **options)
 
     def _push(self, container: ops.Container, path: Any, *args: Any, **options: Any) -> None:
-        _refuse_path(path)
+        _check_writable(path)
         ORIGINALS["push"](container, path, *args, **options)
 
     def _replan(self, container: ops.Container) -> None:
@@ -238,7 +237,7 @@ class System:
         ORIGINALS["restart"](container, *services)
 
     def _send_signal(self, container: ops.Container, signal: str, *services: str) -> None:
-        if self.refuses:
+        if self.rejects:
             raise ops.pebble.APIError({}, 400, "Bad Request", "cannot send signal")
         ORIGINALS["send_signal"](container, signal, *services)
         for service in services:

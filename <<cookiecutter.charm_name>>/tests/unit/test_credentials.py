@@ -44,6 +44,12 @@ def test_the_leader_publishes_the_id_of_the_secret_that_exists(
     assert states.peers(state).local_app_data["credentials-id"] == bare_id
 
 
+def test_an_id_is_published_in_one_form():
+    """Juju gives the long form when the secret is made, and the bare one afterwards."""
+    forms = ("secret://9c2f/d41j", "secret:d41j", "d41j")
+    assert {leadership._bare_id(form) for form in forms} == {"d41j"}
+
+
 def test_a_secret_that_is_gone_is_replaced(
     ctx: testing.Context, system: fakes.System, leading: testing.State
 ):

@@ -53,6 +53,10 @@ def rotate_and_elect(state: testing.State) -> testing.State:
     return elect(states.rotate(state))
 
 
+# Each as it stays, and as it is undone before the next event.
+CHANGES = itertools.product((elect, states.rotate, set_option, rotate_and_elect), (False, True))
+
+
 def applied(system: fakes.System) -> dict[str, Any]:
     """Return what the running workload has taken, failing if there is nothing."""
     assert system.settings is not None
@@ -118,11 +122,11 @@ def test_a_change_that_the_workload_refuses_is_tried_again(
 ):
     """The unit isn't active before its workload has taken the change."""
     state = elect(ctx.run(ctx.on.start(), deployed))
-    system.refuses = True
+    system.rejects = True
     for _ in range(2):
         state = ctx.run(ctx.on.update_status(), state)
         assert state.unit_status == WAITING
-    system.refuses = False
+    system.rejects = False
 
     state = ctx.run(ctx.on.update_status(), state)
 
@@ -151,8 +155,7 @@ def test_a_workload_that_refused_may_run_with_any_earlier_settings(
 
 
 @pytest.mark.parametrize("crashes", [False, True])
-@pytest.mark.parametrize("returns", [False, True])
-@pytest.mark.parametrize("change", [None, elect, states.rotate, set_option, rotate_and_elect])
+@pytest.mark.parametrize(("change", "returns"), [(None, False), *CHANGES])
 def test_a_hook_that_is_cut_short_is_corrected_by_the_next_event(
     deployed: testing.State,
     tmp_path: pathlib.Path,
@@ -319,19 +322,22 @@ def test_a_command_gets_what_is_secret_by_stdin_or_environment(
 <% endif %>
     with ctx(ctx.on.update_status(), deployed) as manager:
         answer = manager.charm.workload.run(["tell", "it"], "the-stdin", {"SECRET": "the-env"})
+        manager.charm.workload.run(["tell"])
 
         assert answer == "answer\n"
 <% if cookiecutter.substrate == "machine" %>
-        command, options = system.commands[-1]
+        (command, options), (_, others) = system.commands[-2:]
         assert command == ["tell", "it"]
         assert (options["input"], options["env"]["SECRET"]) == ("the-stdin", "the-env")
+        assert (others["input"], others["env"]) == ("", os.environ)
         assert options["env"]["PATH"] == os.environ["PATH"]
         assert (options["check"], options["timeout"]) == (True, 60)
 <% else %>
-        (executed,) = ctx.exec_history["workload"]
+        executed, other = ctx.exec_history["workload"]
         assert executed.command == ["tell", "it"]
         assert (executed.stdin, executed.environment) == ("the-stdin", {"SECRET": "the-env"})
-        assert system.timeouts == [60]
+        assert (other.stdin, other.environment) == ("", {})
+        assert system.timeouts == [60, 60]
 <% endif %>
 <% if cookiecutter.substrate == "machine" %>
 

@@ -44,7 +44,7 @@ exit_statuses: dict[int, int] = {}  # Of processes in `awaited`, by process id.
 awaited: set[int] = set()
 
 
-class RefusedError(Exception):
+class CommandError(Exception):
     """systemctl fails, with a message and an exit status."""
 
     def __init__(self, message: str, status: int = 1):
@@ -91,7 +91,7 @@ class Service:
     def start(self) -> None:
         """Start the service, unless it runs."""
         if self.problem:
-            raise RefusedError(f"{self.name}.service: {self.problem}")
+            raise CommandError(f"{self.name}.service: {self.problem}")
         if self.process is None:
             self.starts = collections.deque([], START_LIMIT[0])
             self.restarts = 0
@@ -111,16 +111,16 @@ class Service:
     def reload(self) -> None:
         """Run ExecReload, and wait until it has ended."""
         if self.process is None:
-            raise RefusedError(f"{self.name}.service is not active, cannot reload.")
+            raise CommandError(f"{self.name}.service is not active, cannot reload.")
         if "ExecReload" not in self.settings:
             message = "Job type reload is not applicable for unit"
-            raise RefusedError(f"Failed to reload: {message} {self.name}.service.")
+            raise CommandError(f"Failed to reload: {message} {self.name}.service.")
         process = self._spawn("ExecReload", {"MAINPID": str(self.process.pid)})
         awaited.add(process.pid)
         changed.wait_for(lambda: process.pid in exit_statuses)
         awaited.remove(process.pid)
         if exit_statuses.pop(process.pid):
-            raise RefusedError(f"Job for {self.name}.service failed.")
+            raise CommandError(f"Job for {self.name}.service failed.")
 
     def ended(self, status: int) -> None:
         """Note that the main process has ended, and start it anew if the unit file says so."""
@@ -283,12 +283,12 @@ def find(verb: str, name: str) -> Service:
     """Return a service that systemd has read.
 
     Raises:
-        RefusedError: if there is none, or if its file was gone when it was read last.
+        CommandError: if there is none, or if its file was gone when it was read last.
     """
     service = services.get(name)
     if service is None or (service.text is None and service.process is None):
         problem = "not loaded" if verb == "stop" else "not found"
-        raise RefusedError(f"Failed to {verb} {name}.service: Unit {name}.service {problem}.", 5)
+        raise CommandError(f"Failed to {verb} {name}.service: Unit {name}.service {problem}.", 5)
     return service
 
 
@@ -296,7 +296,7 @@ def set_enabled(verb: str, name: str) -> None:
     """Enable or disable a service, which reads all unit files anew."""
     link = WANTS / f"{name}.service"
     if not (FOLDER / link.name).exists():
-        raise RefusedError(f"Failed to {verb} unit: Unit file {link.name} does not exist.")
+        raise CommandError(f"Failed to {verb} unit: Unit file {link.name} does not exist.")
     if verb == "enable" and not link.is_symlink():
         WANTS.mkdir(exist_ok=True)
         link.symlink_to(FOLDER / link.name)
@@ -312,7 +312,7 @@ def run(args: list[str]) -> tuple[int, str]:
     options = [arg for arg in rest if arg[0] == "-"]
     names = [arg.removesuffix(".service") for arg in rest if arg[0] != "-"]
     if verb not in VERBS:
-        raise RefusedError(f"Unknown command verb '{verb}'.")
+        raise CommandError(f"Unknown command verb '{verb}'.")
     status, lines = VERBS[verb](verb, names, options)
     return status, "" if quiet else "".join(f"{line}\n" for line in lines)
 
@@ -366,7 +366,7 @@ def show(verb: str, names: list[str], options: list[str]) -> Answer:
     asked = [option for option in options if re.fullmatch(r"(--property=|-p)[\w,]+", option)]
     check_options(verb, options, "--value", *asked)
     if len(names) != 1:
-        raise RefusedError(f"the simulated systemctl shows one service, not {names}")
+        raise CommandError(f"the simulated systemctl shows one service, not {names}")
     wanted = {name for option in asked for name in re.sub("--property=|-p", "", option).split(",")}
     properties = (services.get(names[0]) or Service(names[0])).show()
     return 0, [
@@ -379,7 +379,7 @@ def show(verb: str, names: list[str], options: list[str]) -> Answer:
 def check_options(verb: str, options: list[str], *known: str) -> None:
     """Refuse options that a command doesn't know here."""
     if unknown := set(options) - set(known):
-        raise RefusedError(f"the simulated systemctl {verb} doesn't know {sorted(unknown)}")
+        raise CommandError(f"the simulated systemctl {verb} doesn't know {sorted(unknown)}")
 
 
 VERBS = {
@@ -402,7 +402,7 @@ class Handler(socketserver.StreamRequestHandler):
             try:
                 status, stdout = run(args)
                 answer = (status, stdout, "")
-            except RefusedError as e:
+            except CommandError as e:
                 answer = (e.status, "", f"{e}\n")
         # Who asks may have been killed before it has heard.
         with contextlib.suppress(BrokenPipeError):

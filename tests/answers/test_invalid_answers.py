@@ -1,4 +1,4 @@
-"""Is an unfit answer refused in one line, whatever is baked from, and is nothing written then?"""
+"""Is an invalid answer rejected in one line, whatever is baked from, and nothing written then?"""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ UNFIT = [
     ({"repository_url": "example.com"}, "repository_url is not a plain web address"),
     ({"copyright_year": "MMXXVI"}, "copyright_year is not a year"),
 ]
-# What cookiecutter itself refuses on the command line, and lets through in a replay.
+# What cookiecutter itself rejects on the command line, and lets through in a replay.
 UNKNOWN = [
     ({question: "lxd"}, f"{question} can't be 'lxd'; choose one of: {choices[0]}, ")
     for question, choices in matrix.CHOICES.items()
@@ -39,7 +39,7 @@ def ids(value: object) -> str | None:
 
 
 @pytest.fixture
-def refused(tmp_path: pathlib.Path) -> Callable[[subprocess.CompletedProcess[str], str], None]:
+def rejected(tmp_path: pathlib.Path) -> Callable[[subprocess.CompletedProcess[str], str], None]:
     """Return a function that fails unless a command printed one line and left nothing."""
 
     def check(result: subprocess.CompletedProcess[str], message: str) -> None:
@@ -83,13 +83,13 @@ def replay(tmp_path: pathlib.Path, saved) -> Callable[..., subprocess.CompletedP
 
 
 @pytest.mark.parametrize(("answers", "message"), UNFIT, ids=ids)
-def test_the_command_refuses(tmp_path: pathlib.Path, refused, answers, message: str):
-    refused(baking.by_command(tmp_path / "output", answers), message)
+def test_the_command_rejects(tmp_path: pathlib.Path, rejected, answers, message: str):
+    rejected(baking.by_command(tmp_path / "output", answers), message)
 
 
 @pytest.mark.parametrize(("answers", "message"), [*UNFIT, *UNKNOWN], ids=ids)
-def test_a_replay_is_refused(replay, refused, answers, message: str):
-    refused(replay(answers), message)
+def test_a_replay_is_rejected(replay, rejected, answers, message: str):
+    rejected(replay(answers), message)
 
 
 def test_an_unchanged_replay_bakes(tmp_path: pathlib.Path, replay):
@@ -100,17 +100,17 @@ def test_an_unchanged_replay_bakes(tmp_path: pathlib.Path, replay):
 
 
 @pytest.mark.parametrize("key", STALE)
-def test_a_replay_with_a_stale_value_is_refused(replay, refused, key: str):
-    refused(replay({key: "stale"}), f"{key} doesn't follow from the answers; ")
+def test_a_replay_with_a_stale_value_is_rejected(replay, rejected, key: str):
+    rejected(replay({key: "stale"}), f"{key} doesn't follow from the answers; ")
 
 
 @pytest.mark.parametrize("key", ["__python", "__class_name"])
-def test_a_replay_without_a_derived_value_is_refused(replay, refused, key: str):
-    refused(replay({key: None}), f"{key} doesn't follow from the answers; ")
+def test_a_replay_without_a_derived_value_is_rejected(replay, rejected, key: str):
+    rejected(replay({key: None}), f"{key} doesn't follow from the answers; ")
 
 
 @pytest.mark.parametrize("question", ["title", "repository_url", "copyright_year"])
-def test_a_replay_without_a_derived_default_is_refused(
+def test_a_replay_without_a_derived_default_is_rejected(
     tmp_path: pathlib.Path, replay, question: str
 ):
     """cookiecutter asks for what a replay lacks, and offers the default as it is in the json."""
@@ -121,23 +121,23 @@ def test_a_replay_without_a_derived_default_is_refused(
     assert not (tmp_path / "output").exists()
 
 
-def test_a_choice_changed_by_hand_is_refused(replay, refused):
+def test_a_choice_changed_by_hand_is_rejected(replay, rejected):
     """Here, the Python of another base would be left."""
-    refused(replay({"base": "ubuntu@22.04"}), "__python doesn't follow from the answers")
+    rejected(replay({"base": "ubuntu@22.04"}), "__python doesn't follow from the answers")
 
 
 @pytest.mark.parametrize(("answers", "message"), UNFIT, ids=ids)
 def test_python_gets_an_exception(tmp_path: pathlib.Path, answers, message: str):
-    with pytest.raises(exceptions.FailedHookException) as refusal:
+    with pytest.raises(exceptions.FailedHookException) as rejection:
         baking.bake({}, tmp_path / "output", **answers)
 
-    assert str(refusal.value).startswith(message)
+    assert str(rejection.value).startswith(message)
     assert not (tmp_path / "output").exists()
 
 
 @pytest.mark.parametrize(("answers", "message"), UNKNOWN, ids=ids)
 def test_an_unknown_choice_names_the_choices(tmp_path: pathlib.Path, answers, message: str):
-    """cookiecutter itself refuses it, before it loads anything of the template but its json."""
+    """cookiecutter itself rejects it, before it loads anything of the template but its json."""
     (question,) = answers
 
     with pytest.raises(ValueError, match=f"choice variable {question}, but the choices are"):
@@ -149,41 +149,41 @@ def test_an_unknown_choice_names_the_choices(tmp_path: pathlib.Path, answers, me
     assert not (tmp_path / "output").exists()
 
 
-def test_a_refusal_does_not_need_hooks(tmp_path: pathlib.Path, refused):
-    refused(
+def test_a_rejection_does_not_need_hooks(tmp_path: pathlib.Path, rejected):
+    rejected(
         baking.by_command(tmp_path / "output", {"title": "x"}, "--accept-hooks", "no"), "title "
     )
 
 
-@pytest.mark.parametrize("variant", matrix.refused(), ids=matrix.name)
-def test_choices_that_do_not_work_together_are_refused(
-    tmp_path: pathlib.Path, refused, variant: matrix.Variant
+@pytest.mark.parametrize("variant", matrix.incompatible(), ids=matrix.name)
+def test_choices_that_do_not_work_together_are_rejected(
+    tmp_path: pathlib.Path, rejected, variant: matrix.Variant
 ):
     result = baking.by_command(tmp_path / "output", variant)
 
-    refused(result, "base=ubuntu@26.04 and integration_tests=pytest-operator don't work together")
+    rejected(result, "base=ubuntu@26.04 and integration_tests=pytest-operator don't work together")
     proposed = result.stdout.strip().partition("; choose ")[2].split(" or ")
     assert proposed == ["base=ubuntu@24.04", "integration_tests=jubilant"]
     for question, choice in (proposal.split("=") for proposal in proposed):
         assert baking.bake({**variant, question: choice}, tmp_path / question).is_dir()
 
 
-def test_a_long_answer_is_not_shown_whole(tmp_path: pathlib.Path, refused):
+def test_a_long_answer_is_not_shown_whole(tmp_path: pathlib.Path, rejected):
     result = baking.by_command(tmp_path / "output", {"charm_name": "N" * 100_000})
 
-    refused(result, f"charm_name '{'N' * 60}'... has 100000 characters")
+    rejected(result, f"charm_name '{'N' * 60}'... has 100000 characters")
     assert len(result.stdout) < 250
 
 
 @pytest.mark.parametrize("encoding", ["latin-1", "ascii", "utf-8"])
-def test_a_terminal_shows_any_refusal(
-    tmp_path: pathlib.Path, refused, monkeypatch: pytest.MonkeyPatch, encoding: str
+def test_a_terminal_shows_any_rejection(
+    tmp_path: pathlib.Path, rejected, monkeypatch: pytest.MonkeyPatch, encoding: str
 ):
     monkeypatch.setenv("PYTHONIOENCODING", encoding)
     result = baking.by_command(tmp_path / "output", {"charm_name": "m\u0443-app"})
 
     shown = "m\u0443-app" if encoding == "utf-8" else "m\\u0443-app"
-    refused(result, f"charm_name '{shown}' may hold only a to z")
+    rejected(result, f"charm_name '{shown}' may hold only a to z")
 
 
 @pytest.mark.parametrize(
@@ -198,13 +198,13 @@ def test_a_terminal_shows_any_refusal(
         ({"_pythons": {"ubuntu@24.04": "3.9"}}, "_pythons doesn't follow from the answers"),
     ],
 )
-def test_a_default_of_the_user_that_is_no_text_is_refused(
-    tmp_path: pathlib.Path, refused, default: dict[str, object], message: str
+def test_a_default_of_the_user_that_is_no_text_is_rejected(
+    tmp_path: pathlib.Path, rejected, default: dict[str, object], message: str
 ):
     config = tmp_path / "config.yaml"
     config.write_text(yaml.safe_dump({"default_context": default, "replay_dir": str(tmp_path)}))
 
-    refused(
+    rejected(
         baking.by_command(tmp_path / "output", {}, "--config-file", str(config)),
         message,
     )
