@@ -70,20 +70,20 @@ class << cookiecutter.__class_name >>(ops.CharmBase):
         framework.observe(self.on.collect_app_status, self._on_collect_app_status)
         framework.observe(self.on.collect_unit_status, self._on_collect_unit_status)
 
-    def _reconcile(self, _: ops.EventBase) -> None:
+    def _reconcile(self, event: ops.EventBase) -> None:
         """Bring this unit, and the application if it leads, in line with the model."""
         if self.leadership.is_leaving:
             return
         self.leadership.reconcile()
         try:
-            self._workload_status = self._configure_workload()
+            self._workload_status = self._configure_workload(event)
         except FAILURES as e:
             # If the hook failed, Juju would discard what the leader has just published.
             logger.exception("cannot configure the workload")
             message = f"the workload failed with {type(e).__name__}; see juju debug-log"
             self._workload_status = ops.BlockedStatus(message)
 
-    def _configure_workload(self) -> ops.StatusBase:
+    def _configure_workload(self, event: ops.EventBase) -> ops.StatusBase:
         """Bring the workload in line, once all is known that it needs, and return its status."""
 <% if cookiecutter.substrate == "machine" %>
         self.workload.install()
@@ -98,16 +98,24 @@ class << cookiecutter.__class_name >>(ops.CharmBase):
 <% endif %>
         if settings is None:
             return ops.ActiveStatus()  # There is no valid option yet, or the application goes.
-        if not self.workload.is_configured(settings):
-            self.unit.set_workload_version(self.workload.version())
+        was_configured = self.workload.is_configured(settings)
         self.workload.reconfigure(settings)
         if not self.workload.is_configured(settings):
             return ops.WaitingStatus("waiting for the workload to take its settings")
+        if not was_configured or isinstance(event, ops.UpdateStatusEvent):
+            self._set_workload_version()
 <% if cookiecutter.substrate == "kubernetes" %>
         if not self.workload.is_healthy():
             return ops.WaitingStatus("waiting for the workload's check to succeed")
 <% endif %>
         return ops.ActiveStatus()
+
+    def _set_workload_version(self) -> None:
+        """Show the workload's version; if it can't be asked now, update-status asks again."""
+        try:
+            self.unit.set_workload_version(self.workload.version())
+        except FAILURES:
+            logger.warning("cannot tell the workload's version", exc_info=True)
 
     def _on_secret_rotate(self, event: ops.SecretRotateEvent) -> None:
         """Rotate the credentials when they are due, unless leadership has moved on since."""
@@ -133,8 +141,8 @@ class << cookiecutter.__class_name >>(ops.CharmBase):
     def _on_rotate_credentials(self, event: ops.ActionEvent) -> None:
         """Rotate the credentials, on the leader.
 
-        If Juju refuses to commit the action, the next event gives the workload the old password
-        again.
+        If Juju refuses to commit the action, the next event gives the workload the password that
+        Juju has kept.
         """
         try:
             self.leadership.rotate()
@@ -176,7 +184,7 @@ class << cookiecutter.__class_name >>(ops.CharmBase):
         try:
             options = self.load_config(Config)
         except ValueError:
-            # The unit is blocked, and goes on following the leader with the options that it has.
+            # The unit is blocked, and follows the leader with the options that it had, if any.
             options = self.workload.last_settings()
         leader, address = self.leadership.leader, self.leadership.leader_address
         credentials = self.leadership.credentials

@@ -5,7 +5,8 @@
 
 Every guard asks ``is_leader``, whatever the event, since Juju tells a deposed leader nothing. ops
 asks Juju at most once in 30 seconds, for which Juju guarantees leadership; a commit that comes too
-late is refused as a whole, and Juju retries the hook.
+late is refused, and Juju retries the hook. Before Juju 4 the secret may have changed by then, so
+whatever is written here can be written again.
 See https://documentation.ubuntu.com/juju/3.6/reference/unit/#leader-unit
 """
 

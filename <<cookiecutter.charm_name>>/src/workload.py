@@ -51,6 +51,8 @@ User={user}
 ExecStart=/bin/sh -c 'trap "wc -c {config}" HUP; while :; do sleep 60 & wait; done'
 ExecReload=/bin/kill -HUP $MAINPID
 Restart=always
+# systemd gives up on a service that starts 5 times within 10 seconds.
+RestartSec=5
 
 [Install]
 WantedBy=multi-user.target
@@ -158,7 +160,7 @@ class Workload:
         """Return the workload's version."""
         return self.run(VERSION_COMMAND).splitlines()[0].split()[-1]
 
-    def apply(self, old: Settings, new: Settings) -> bool:
+    def apply(self, earlier: Sequence[Settings], settings: Settings) -> bool:
         """Hand changed live settings to the running workload, whose file has them already.
 
 <% if cookiecutter.substrate == "machine" %>
@@ -170,14 +172,15 @@ class Workload:
         that was cut short, or a restart of its own, the workload may have the settings already.
 
         Args:
-            old: The settings before. If the workload refuses, earlier ones, which it may still
-                have, are tried as well.
-            new: The settings now.
+            earlier: What the workload may have, the newest last: more than one after a hook that
+                was cut short, or a change that it hasn't taken. All that differs is to be handed
+                over.
+            settings: What it is to have.
 
         Returns:
             Whether the workload took them. If not, the next event tries again.
         """
-        logger.info("let the workload take: %s", ", ".join(_changes(old, new, LIVE)))
+        logger.info("let the workload take: %s", ", ".join(_changes(earlier, settings, LIVE)))
         try:
 <% if cookiecutter.substrate == "machine" %>
             systemd.service_reload(self._service)
@@ -206,13 +209,11 @@ class Workload:
 <% if cookiecutter.substrate == "kubernetes" %>
         self._container.add_layer(SERVICE, LAYER, combine=True)
 <% endif %>
-        if known := self._recorded():
-            self._record(*(old for old in known if old != settings), settings)
+        if earlier := self._recorded():
+            self._record(*(each for each in earlier if each != settings), settings)
         self._write(self._config, settings.render())
-        restart = any(_changes(old, settings, RESTART) for old in known)
-        stale = [old for old in reversed(known) if _changes(old, settings, LIVE)]
         taken = True
-        if restart or not known or not self.is_running():
+        if _changes(earlier, settings, RESTART) or not earlier or not self.is_running():
             logger.info("restart the workload")
 <% if cookiecutter.substrate == "machine" %>
             systemd.daemon_reload()
@@ -220,8 +221,8 @@ class Workload:
 <% else %>
             self._container.restart(SERVICE)
 <% endif %>
-        elif stale:
-            taken = any(self.apply(old, settings) for old in stale)
+        elif _changes(earlier, settings, LIVE):
+            taken = self.apply(earlier, settings)
 <% if cookiecutter.substrate == "kubernetes" %>
         self._container.replan()  # Restarts the service if an upgrade has changed the layer.
 <% endif %>
@@ -343,11 +344,13 @@ class Workload:
             return []  # It is missing, broken, or of another release.
 
 
-def _changes(old: Settings, new: Settings, change: Mapping[str, str]) -> list[str]:
-    """Name the settings that differ and whose change reaches the workload in this way."""
+def _changes(
+    earlier: Sequence[Settings], settings: Settings, change: Mapping[str, str]
+) -> list[str]:
+    """Name what differs from any earlier settings, and reaches the workload in this way."""
     return [
         field.name
         for field in dataclasses.fields(Settings)
         if (field.metadata or RESTART) == change
-        and getattr(old, field.name) != getattr(new, field.name)
+        and any(getattr(each, field.name) != getattr(settings, field.name) for each in earlier)
     ]

@@ -37,6 +37,7 @@ def costs(substrate: str, leader: bool) -> dict[str, dict[str, int]]:
     looking["status-set"] -= 1
     refused = {"is-leader": 1, "config-get": 1, "action-get": 2, "action-fail": 1}
     different = {"install": INSTALL, "stop": LEAVING, "remove": LEAVING}
+    different["update_status"] = {**usual, "app-version-set": 1}
     if leader:
         # It peeks, asks for the ID to set, sets, and fetches what it has set; the workload starts.
         rotating = {**usual, "secret-get": 5, "secret-info-get": 2, "secret-set": 1}
@@ -141,8 +142,8 @@ def count_commands(
             event = charm.events.variants(ctx, kind, state)[0]
         with hook_commands.watched(count), contextlib.suppress(testing.ActionFailed):
             ctx.run(event, state)
-    if kind not in ("secret_rotate", "rotate_credentials_action") or not leader:
-        assert len(system.commands) == executed  # No command to the workload.
+    # The only command to the workload asks for its version.
+    assert len(system.commands) - executed == commands["app-version-set"], kind
     # ops asks Juju once in 30 seconds, Scenario each time.
     commands["is-leader"] = min(commands["is-leader"], 1)
     del commands["juju-log"]

@@ -33,9 +33,9 @@ EDITED_LINES = {
     OPTION: (9, 0),
     KEY: (3, 0),
     VALUE: (13, 0),
-    RELATION: (12, 0),
+    RELATION: (13, 0),
     ACTION: (14, 0),
-    "redis": (80, 14),
+    "redis": (82, 14),
     "nginx": (35, 3),
     "no-secret": (20, 11),
 }
@@ -188,6 +188,14 @@ MISTAKES = [
          self.leadership = Leadership(self)
 +        self._leads = self.unit.is_leader()
 """,
+    ),
+    Mistake(
+        "a write to a relation that the unit has not entered",
+        "test_leadership.py",
+        r"Juju may refuse clients: look whether it has data\[self.unit\] first",
+        RELATION,
+        "if relation.data[self.unit]:  # Before the unit has entered it, Juju may refuse.",
+        "if True:",
     ),
     Mistake(
         "an unguarded action",

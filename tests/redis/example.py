@@ -81,6 +81,7 @@ KUBERNETES: Edits = {
             "        self.commands.append(command)\n",
             "        self.commands.append(command)\n"
             '        if command[0] == "redis-cli":\n'
+            "            self._step()\n"
             "            if self.rejects:\n"
             "                raise ops.pebble.ExecError(command, 1, None, None)\n"
             "            for read in self.running.values():\n"

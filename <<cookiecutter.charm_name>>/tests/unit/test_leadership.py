@@ -115,12 +115,17 @@ def test_a_relation_that_juju_refuses_is_left_alone(
     ctx: testing.Context, deployed: testing.State, event: str, leader: bool
 ):
     """ops shows no data then: https://github.com/canonical/operator/issues/1452 and 2709"""
-    refused = states.with_peers(deployed, local_unit_data={}, local_app_data={})
-    state = dataclasses.replace(refused, leader=leader)
+    relations = {
+        dataclasses.replace(relation, local_unit_data={}, local_app_data={})
+        for relation in deployed.relations
+    }
+    state = dataclasses.replace(deployed, relations=relations, leader=leader)
 
     after = ctx.run(getattr(ctx.on, event)(), state)
 
-    assert states.peers(after).local_app_data == {}
+    for relation in after.relations:
+        hint = f"Juju may refuse {relation.endpoint}: look whether it has data[self.unit] first"
+        assert (relation.local_app_data, relation.local_unit_data) == ({}, {}), hint
     assert after.app_status == testing.UnknownStatus()
     assert after.secrets == state.secrets
 <% if cookiecutter.substrate == "machine" %>

@@ -114,7 +114,7 @@ def test_a_new_setting_restarts_unless_it_is_marked(ctx: testing.Context, deploy
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(workload, "Settings", Settings)
         new = dataclasses.replace(old, unmarked="new")
-        assert workload._changes(old, new, workload.RESTART) == ["unmarked"]
+        assert workload._changes([old], new, workload.RESTART) == ["unmarked"]
 
 
 def test_a_change_that_the_workload_refuses_is_tried_again(
@@ -135,22 +135,26 @@ def test_a_change_that_the_workload_refuses_is_tried_again(
     assert system.interruptions == 0
 
 
-def test_a_workload_that_refused_may_run_with_any_earlier_settings(
+def test_a_change_that_the_workload_refused_is_part_of_the_next(
     ctx: testing.Context, deployed: testing.State, monkeypatch: pytest.MonkeyPatch
 ):
-    """Each is tried as the old settings, the newest first."""
+    """A workload that takes commands would be left with half of what has changed."""
     state = ctx.run(ctx.on.start(), deployed)
-    offered: list[tuple[int, int]] = []
+    offered: list[list[str]] = []
 
-    def take(_: workload.Workload, old: workload.Settings, new: workload.Settings) -> bool:
-        offered.append((old.planned_units, new.planned_units))
-        return (old.planned_units, new.planned_units) == (3, 5)
+    def take(
+        _: workload.Workload, earlier: list[workload.Settings], settings: workload.Settings
+    ) -> bool:
+        offered.append(workload._changes(earlier, settings, workload.LIVE))
+        return len(offered) > 1
 
     monkeypatch.setattr(workload.Workload, "apply", take)
-    ctx.run(ctx.on.update_status(), dataclasses.replace(state, planned_units=4))
-    state = ctx.run(ctx.on.update_status(), dataclasses.replace(state, planned_units=5))
+    state = ctx.run(ctx.on.leader_elected(), elect(state))
+    assert state.unit_status == WAITING
 
-    assert offered == [(3, 4), (4, 5), (3, 5)]
+    state = ctx.run(ctx.on.config_changed(), scale(state))
+
+    assert offered == [["leader", "leader_address"], ["leader", "leader_address", "planned_units"]]
     assert state.unit_status == testing.ActiveStatus()
 
 
@@ -299,15 +303,40 @@ def test_a_file_that_was_changed_by_hand_is_written_again(
     assert config.stat().st_mode & 0o777 == 0o600
 
 
-def test_the_version_is_set_when_the_workload_starts(
-    ctx: testing.Context, deployed: testing.State
+def test_the_version_is_set_after_a_change_and_by_update_status(
+    ctx: testing.Context, deployed: testing.State, monkeypatch: pytest.MonkeyPatch
 ):
     state = ctx.run(ctx.on.start(), deployed)
     assert state.workload_version == fakes.VERSION
+    monkeypatch.setattr(workload.Workload, "version", lambda _: "10.0")
 
-    ctx.run(ctx.on.update_status(), state)
-
+    state = ctx.run(ctx.on.config_changed(), state)
     assert ctx.workload_version_history == []  # No command for each event.
+
+    state = ctx.run(ctx.on.update_status(), state)
+    assert state.workload_version == "10.0"
+
+
+@pytest.mark.parametrize("failure", workload.FAILURES)
+def test_a_version_that_cannot_be_asked_is_done_without(
+    ctx: testing.Context,
+    system: fakes.System,
+    deployed: testing.State,
+    monkeypatch: pytest.MonkeyPatch,
+    failure: type[Exception],
+):
+    """The workload may have to run for some time before it answers."""
+
+    def fail(_: workload.Workload) -> str:
+        raise failure("it failed")
+
+    monkeypatch.setattr(workload.Workload, "version", fail)
+
+    state = ctx.run(ctx.on.start(), deployed)
+
+    assert state.unit_status == testing.ActiveStatus()
+    assert applied(system)["leader"] == f"{states.APP}/1"
+    assert state.workload_version == ""
 
 
 def test_a_command_gets_what_is_secret_by_stdin_or_environment(
