@@ -593,20 +593,20 @@ def test_a_replaced_pod_is_brought_in_line(
         assert new.interruptions == 0
 
 
-@pytest.mark.parametrize("status", [ops.pebble.CheckStatus.UP, ops.pebble.CheckStatus.DOWN])
-def test_the_check_counts_for_the_status(
-    ctx: testing.Context, deployed: testing.State, status: ops.pebble.CheckStatus
-):
+def test_the_check_counts_for_the_status(ctx: testing.Context, deployed: testing.State):
+    """At once, since Pebble tells when it fails and when it succeeds again."""
     state = ctx.run(ctx.on.start(), deployed)
-    checks = {
-        dataclasses.replace(check, status=status)
-        for check in state.get_container("workload").check_infos
-    }
-    container = dataclasses.replace(state.get_container("workload"), check_infos=checks)
-
-    state = ctx.run(ctx.on.update_status(), dataclasses.replace(state, containers={container}))
-
     waiting = testing.WaitingStatus("waiting for the workload's check to succeed")
-    is_up = status == ops.pebble.CheckStatus.UP
-    assert state.unit_status == (testing.ActiveStatus() if is_up else waiting)
+    for event, status, expected in (
+        ("failed", ops.pebble.CheckStatus.DOWN, waiting),
+        ("recovered", ops.pebble.CheckStatus.UP, testing.ActiveStatus()),
+    ):
+        container = state.get_container("workload")
+        checks = {dataclasses.replace(each, status=status) for each in container.check_infos}
+        container = dataclasses.replace(container, check_infos=checks)
+        happened = getattr(ctx.on, f"pebble_check_{event}")(container, next(iter(checks)))
+
+        state = ctx.run(happened, dataclasses.replace(state, containers={container}))
+
+        assert state.unit_status == expected
 <% endif %>
