@@ -421,6 +421,22 @@ def test_an_upgrade_that_is_cut_short_restarts_the_service(
     assert read[""].endswith("# new\n")
 
 
+def test_an_upgrade_under_a_bad_option_keeps_the_last_good_one(
+    ctx: testing.Context,
+    system: fakes.System,
+    deployed: testing.State,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    state = ctx.run(ctx.on.start(), set_option(deployed))
+    monkeypatch.setattr(workload, "UNIT", workload.UNIT + "# new\n")
+
+    bad = dataclasses.replace(elect(state), config={"log-level": "loud"})
+    ctx.run(ctx.on.upgrade_charm(), bad)
+
+    settings = applied(system)
+    assert (settings["leader"], settings["log_level"]) == (f"{states.APP}/0", "debug")
+
+
 def test_a_disabled_service_is_enabled_again(
     ctx: testing.Context,
     system: fakes.System,
