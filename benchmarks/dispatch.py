@@ -23,7 +23,7 @@ VARIANT = {"substrate": "machine", "base": "ubuntu@24.04", "integration_tests": 
 EVENTS = ("update-status", "config-changed", "leader-elected")
 # A charm that observes nothing: what ops itself takes.
 BARE = "import ops\n\nops.main(ops.CharmBase)\n"
-# The same, with as many commands as the template's charm: of Juju's, and of systemd's.
+# The same, with as many commands as the template's charm: of Juju's, systemd's and the workload's.
 ASKING = """\
 import subprocess
 
@@ -32,8 +32,11 @@ import ops
 class Charm(ops.CharmBase):
     def __init__(self, framework):
         super().__init__(framework)
-        for _ in range(7 if ops.hookcmds.is_leader() else 6):
+        asks_version = ops.JujuContext.from_environ().hook_name == "update-status"
+        for _ in range((10 if ops.hookcmds.is_leader() else 9) + asks_version):
             ops.hookcmds.is_leader()
+        if asks_version:
+            subprocess.run(["sleep", "--version"], capture_output=True)
         for _ in range(2):
             subprocess.run(["systemctl", "is-active", "--quiet", "fixture-charm-workload"])
 
