@@ -8,6 +8,7 @@
 <% endif %>
 
 import contextlib
+import copy
 <% if cookiecutter.substrate == "machine" %>
 import getpass
 <% else %>
@@ -15,9 +16,11 @@ import dataclasses
 <% endif %>
 import json
 import pathlib
+import shutil
 <% if cookiecutter.substrate == "machine" %>
 import subprocess
 <% endif %>
+import tempfile
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -254,6 +257,17 @@ class System:
         command = container.get_plan().services[service].command
         self.running[service] = {"": command, **self.files}
 <% endif %>
+
+    @contextlib.contextmanager
+    def rewound(self) -> Iterator[None]:
+        """Undo afterwards all that happens to the system meanwhile."""
+        before = copy.deepcopy(vars(self))
+        with tempfile.TemporaryDirectory() as files:
+            shutil.copytree(self.root, files, dirs_exist_ok=True)
+            yield
+            shutil.rmtree(self.root)
+            shutil.copytree(files, self.root)
+        vars(self).update(before)
 
     def crash(self) -> None:
         """Let what runs end, and start again by itself with the files that it finds."""

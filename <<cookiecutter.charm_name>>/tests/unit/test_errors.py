@@ -5,8 +5,8 @@
 
 import dataclasses
 import itertools
-import pathlib
 <% if cookiecutter.substrate == "machine" %>
+import pathlib
 import shutil
 <% endif %>
 from collections.abc import Iterator
@@ -31,30 +31,30 @@ LAST_EVENTS = ()
 
 
 def fail_at_each_step(
-    folder: pathlib.Path, deployed: testing.State, event: str, error: Exception
-) -> Iterator[tuple[testing.Context, fakes.System, testing.State]]:
+    ctx: testing.Context,
+    system: fakes.System,
+    deployed: testing.State,
+    event: str,
+    *errors: Exception,
+) -> Iterator[testing.State]:
     """Yield a unit that is about to lead, once for each change of the system that fails.
 
     Args:
-        folder: Where the systems' files are.
+        ctx: The unit's context.
+        system: What its workload runs on.
         deployed: The unit's state.
         event: What the unit will run; nothing has run before a start.
-        error: What the change raises.
+        errors: What the changes raise, in turn.
     """
-    for steps in itertools.count():
-        ctx, system = states.context(0), fakes.System(folder / f"{steps}")
-        with system.patched():
-            state = deployed
-<% if cookiecutter.substrate == "kubernetes" %>
-            state = dataclasses.replace(deployed, containers={system.container()})
-<% endif %>
-            if event != "start":
-                state = ctx.run(ctx.on.start(), state)
-            level = "debug" if event == "config_changed" else "info"
+    state = deployed if event == "start" else ctx.run(ctx.on.start(), deployed)
+    level = "debug" if event == "config_changed" else "info"
+    state = dataclasses.replace(state, leader=True, config={"log-level": level})
+    for steps, error in enumerate(itertools.cycle(errors)):
+        with system.rewound():
             system.steps_left, system.error = steps, error
-            yield ctx, system, dataclasses.replace(state, leader=True, config={"log-level": level})
+            yield state
             if system.steps_left >= 0:
-                assert steps, "there was no step"
+                assert steps >= len(errors), "some errors were not raised"
                 return
 
 
@@ -85,19 +85,19 @@ def test_an_error_of_juju_fails_the_hook(
 
 
 @pytest.mark.parametrize("event", EVENTS)
-@pytest.mark.parametrize("failure", workload.FAILURES)
 def test_a_workload_that_fails_blocks_its_unit_alone(
-    deployed: testing.State, tmp_path: pathlib.Path, failure: type[Exception], event: str
+    ctx: testing.Context, system: fakes.System, deployed: testing.State, event: str
 ):
     """The leader publishes all the same, and the next event tries again."""
-    for ctx, system, state in fail_at_each_step(tmp_path, deployed, event, failure("it failed")):
-        state = ctx.run(getattr(ctx.on, event)(), state)
+    failures = [failure("it failed") for failure in workload.FAILURES]
+    for before in fail_at_each_step(ctx, system, deployed, event, *failures):
+        state = ctx.run(getattr(ctx.on, event)(), before)
 
         assert state.app_status == testing.ActiveStatus()
         assert states.peers(state).local_app_data["leader"] == f"{states.APP}/0"
         if system.steps_left < 0:
             assert state.unit_status.message in (
-                f"the workload failed with {failure.__name__}; see juju debug-log",
+                f"the workload failed with {type(system.error).__name__}; see juju debug-log",
                 "waiting for the workload to take its settings",  # If a reload has failed.
             )
             shown = ctx.run(ctx.on.action("show-leadership"), state)
@@ -109,10 +109,12 @@ def test_a_workload_that_fails_blocks_its_unit_alone(
 
 
 @pytest.mark.parametrize("event", [*EVENTS, *LAST_EVENTS])
-def test_a_mistake_fails_the_hook(deployed: testing.State, tmp_path: pathlib.Path, event: str):
+def test_a_mistake_fails_the_hook(
+    ctx: testing.Context, system: fakes.System, deployed: testing.State, event: str
+):
     """At whichever step it comes."""
     mistake = RuntimeError("a mistake")
-    for ctx, system, state in fail_at_each_step(tmp_path, deployed, event, mistake):
+    for state in fail_at_each_step(ctx, system, deployed, event, mistake):
         try:
             ctx.run(getattr(ctx.on, event)(), state)
         except testing.errors.UncaughtCharmError as e:

@@ -9,6 +9,7 @@ The file says what release 0.1.0 wrote. It stays as it is, whatever this revisio
 import dataclasses
 import json
 import pathlib
+from typing import Any
 
 import events
 import fakes
@@ -35,6 +36,18 @@ def upgraded(fresh: testing.State) -> testing.State:
     return dataclasses.replace(state, secrets={secret})
 
 
+def run(
+    ctx: testing.Context, system: fakes.System, event: Any, state: testing.State
+) -> testing.State:
+    """Run an event, which mustn't fail, nor show a unit as active whose workload doesn't run."""
+    try:
+        after = ctx.run(event, state)
+    except testing.errors.UncaughtCharmError as e:
+        pytest.fail(f"{event.name} fails on what the first release wrote: {e.__cause__!r}; {HINT}")
+    assert after.unit_status != testing.ActiveStatus() or system.settings, HINT
+    return after
+
+
 @pytest.mark.parametrize("leader", [True, False])
 @pytest.mark.parametrize("kind", events.OBSERVED)
 def test_every_event_copes_with_the_first_release(
@@ -43,13 +56,20 @@ def test_every_event_copes_with_the_first_release(
     state = events.seen_by(kind, dataclasses.replace(upgraded, leader=leader))
     for event in events.variants(ctx, kind, state):
         try:
-            after = ctx.run(event, state)
+            run(ctx, system, event, state)
         except testing.ActionFailed:
             assert not leader
-        except testing.errors.UncaughtCharmError as e:
-            pytest.fail(f"{kind} fails on what the first release wrote: {e.__cause__!r}; {HINT}")
-        else:
-            assert after.unit_status != testing.ActiveStatus() or system.settings, HINT
+
+
+def test_a_follower_copes_without_any_one_of_the_published_values(
+    ctx: testing.Context, system: fakes.System, deployed: testing.State
+):
+    """A release that published all values but this one may have led."""
+    published = states.peers(deployed).local_app_data
+    for missing in published:
+        with system.rewound():
+            data = {key: value for key, value in published.items() if key != missing}
+            run(ctx, system, ctx.on.start(), states.with_peers(deployed, local_app_data=data))
 
 
 def test_the_leader_completes_what_the_first_release_wrote(
