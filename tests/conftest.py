@@ -29,6 +29,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: ranks.get(item.path.name, len(ranks)))
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Fail a test whose group pytest-xdist ignores: each process would deploy for it anew."""
+    is_grouped = "@" in item.nodeid or not getattr(item.config.option, "loadgroup", False)
+    if item.get_closest_marker("xdist_group") and not is_grouped:
+        pytest.fail("pytest-xdist ignores groups with this version of pytest", pytrace=False)
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Fail CI on a skip for a reason that tests/support/skips.py doesn't name."""

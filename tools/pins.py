@@ -28,6 +28,8 @@ FILES = (
 HELD = {
     "juju>=3.6.1.3,<3.7": "python-libjuju's minor version is that of the controller, Juju 3.6",
     "pytest>=8.4,<9.2": "pytest-operator pulls a pytest-asyncio that breaks on pytest 9.2",
+    # https://github.com/pytest-dev/pytest-xdist/issues/1386
+    "pytest>=9.1.1,<9.2": "pytest-xdist 3.8 ignores its groups on pytest 9.2",
 }
 # The oldest Python that the template and a charm run on.
 PYTHON = "3.10"
