@@ -137,13 +137,14 @@ class Shared:
         for _ in range(missing):
             self.running.start(self.running.add_unit())
         self._wait_until_quiet()
-        for unit in juju.units.values():
-            # Which makes good what a fault let it miss.
-            succeeded, output = self.running.dispatch(unit, model.Hook("update-status"))
-            assert succeeded, output
+        with juju.changed:
+            for unit in juju.units.values():
+                # Due at once, as if it had failed; it makes good what a fault let the unit miss.
+                unit.failed, unit.retry_at = model.Hook("update-status"), 0
+            juju.clock.notify()
         self._wait_until_quiet()
-        states = {(unit.alive, *unit.status) for unit in juju.units.values()}
-        assert states == {(True, "active", "")}
+        states = [(unit.alive, unit.failed, *unit.status) for unit in juju.units.values()]
+        assert states == UNITS * [(True, None, "active", "")], juju.log
 
     def _wait_until_quiet(self) -> None:
         juju = self.running.juju
@@ -193,7 +194,7 @@ def pods(request: pytest.FixtureRequest, make_suite: MakeSuite) -> Iterator[Shar
 
 def deploy(tests: suite.Suite) -> Iterator[Shared]:
     """Deploy a charm by its own test."""
-    with tests.controller(model.Model(baking.CHARM_NAME, TIMING)) as running:
+    with tests.controller(model.Model(baking.CHARM_NAME, TIMING), forks=True) as running:
         result = tests.run(running, *KEEP["jubilant"], only="test_deploy")
         assert result.tests == {"test_deploy": "passed"}, result.output
         yield Shared(tests, running)
@@ -282,7 +283,7 @@ def test_the_deployment_fails_and_no_other_test_is_run(
 ):
     tests = make_suite("machine", harness)
 
-    with tests.controller(fault(baking.CHARM_NAME)) as running:
+    with tests.controller(fault(baking.CHARM_NAME), forks=True) as running:
         result = tests.run(running, constants={**CONSTANTS, **constants})
 
     assert set(result.tests) == {"test_deploy"}
@@ -294,7 +295,7 @@ def test_an_error_that_passes_is_none(make_suite: MakeSuite, harness: str):
     tests = make_suite("machine", harness)
     juju = OneUnitRecovers(baking.CHARM_NAME)
 
-    with tests.controller(juju) as running:
+    with tests.controller(juju, forks=True) as running:
         result = tests.run(running, only="test_deploy", constants=CONSTANTS)
 
     assert result.tests == {"test_deploy": "passed"}

@@ -14,10 +14,16 @@ from tests.simulation import clock, deployment, hosts, jujucli, model
 
 
 class Controller(deployment.Deployment):
-    """A deployment that answers, as a context manager that stops all it started."""
+    """A deployment that answers, as a context manager that stops all it started.
 
-    def __init__(self, *args, **kwargs):
+    Args:
+        forks: Whether agents run the charm's code in forks, and not ``dispatch``: faster, for
+            tests of something else.
+    """
+
+    def __init__(self, *args, forks: bool = False, **kwargs):
         super().__init__(*args, **kwargs)
+        self._forks = forks
         self._agents: dict[str, object] = {}  # The one that was started last, by unit.
 
     @property
@@ -162,7 +168,8 @@ class Controller(deployment.Deployment):
         """Say what an agent is to dispatch."""
         unit.waiting = False
         dispatch = f"{self.hosts[unit.name].charm_folder}/dispatch"
-        return {"dispatch": dispatch, "environment": self._begin(unit, hook)}
+        environment = self._begin(unit, hook)
+        return {"dispatch": dispatch, "environment": environment, "forks": self._forks}
 
     def _finish(self, question: Mapping[str, object]) -> Mapping[str, object]:
         context = self._contexts.pop(str(question["context"]), None)

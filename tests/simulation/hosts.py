@@ -55,12 +55,17 @@ def _pebble_in(path: str) -> str | None:
     return found if result.returncode == 0 else None
 
 
-def install_programs(folder: pathlib.Path, names: tuple[str, ...], program: str) -> None:
+def install_programs(
+    folder: pathlib.Path,
+    names: tuple[str, ...],
+    program: str,
+    python: pathlib.Path = containers.PYTHON,
+) -> None:
     """Install one program under some names."""
     folder.mkdir(parents=True, exist_ok=True)
     source = (containers.PROGRAMS / program).read_text()
     for name in names:
-        (folder / name).write_text(f"#!{containers.PYTHON} -IS\n{source}")
+        (folder / name).write_text(f"#!{python} -IS\n{source}")
         (folder / name).chmod(0o755)
 
 
@@ -191,7 +196,8 @@ class Host:
         """Install the hook commands, the agent, the charm's Python and more programs."""
         tools = self._juju / "tools" / self._name
         install_programs(tools, hookcommands.COMMANDS, "client.py")
-        for name, program in (("agent", "agent.py"), *programs):
+        install_programs(tools, ("agent",), "agent.py", self._python)  # It may run the charm.
+        for name, program in programs:
             install_programs(tools, (name,), program)
         shutil.copy(containers.PROGRAMS / "juju-log", tools)
         (tools / "python3").symlink_to(self._python)

@@ -55,10 +55,16 @@ class Suite:
         self._tox_folder = tox_folder / variant["integration_tests"]
         self._project = baking.bake(variant, folder / "baked")
 
-    def controller(self, juju: model.Model) -> controller.Controller:
-        """Return a controller on which nothing is deployed yet."""
+    def controller(self, juju: model.Model, *, forks: bool = False) -> controller.Controller:
+        """Return a controller on which nothing is deployed yet.
+
+        Args:
+            juju: The model.
+            forks: Whether agents run the charm's code in forks.
+        """
         python = packing.python(self._variant["base"])
-        return controller.Controller(self._folder / "units", self.packed, python, juju)
+        folder = self._folder / "units"
+        return controller.Controller(folder, self.packed, python, juju, forks=forks)
 
     def run(
         self,

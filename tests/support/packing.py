@@ -112,6 +112,9 @@ def unpack(charm: pathlib.Path, folder: pathlib.Path) -> pathlib.Path:
     """Unpack a charm into a folder, file modes included, and return the folder."""
     with zipfile.ZipFile(charm) as archive:
         for item in archive.infolist():
+            if not item.is_dir():
+                # A process may have the library that is there in its memory.
+                (folder / item.filename).unlink(missing_ok=True)
             extracted = archive.extract(item, folder)
             if mode := item.external_attr >> 16:
                 os.chmod(extracted, mode & 0o7777)

@@ -18,24 +18,29 @@ def read(argument: str) -> str:
         return f"{key}={file.read()}"
 
 
-def main() -> None:
-    """Run one command."""
-    command = os.path.basename(sys.argv[0])
-    # relation-set reads its settings from here; nothing else reads standard input.
-    stdin = sys.stdin.read() if "-" in sys.argv and command == "relation-set" else ""
+def ask(command: str, stdin: str, *args: str) -> tuple[int, str, str]:
+    """Ask the simulation, and return an exit status, standard output and standard error."""
     context = os.environ.get("JUJU_CONTEXT_ID", "")
-    question = "\0".join([context, command, stdin, *map(read, sys.argv[1:])])
     connection = _socket.socket(_socket.AF_UNIX)
     connection.connect(os.environ["JUJU_SIMULATION_SOCKET"])
-    data = question.encode()
+    data = "\0".join([context, command, stdin, *map(read, args)]).encode()
     while data:
         data = data[connection.send(data) :]
     connection.shutdown(_socket.SHUT_WR)
     answer = b"".join(iter(lambda: connection.recv(65536), b"")).decode()
     code, stdout, stderr = answer[:-1].split("\0")
+    return int(code), stdout, stderr
+
+
+def main() -> None:
+    """Run one command."""
+    command = os.path.basename(sys.argv[0])
+    # relation-set reads its settings from here; nothing else reads standard input.
+    stdin = sys.stdin.read() if "-" in sys.argv and command == "relation-set" else ""
+    code, stdout, stderr = ask(command, stdin, *sys.argv[1:])
     sys.stdout.write(stdout)
     sys.stderr.write(stderr)
-    sys.exit(int(code))
+    sys.exit(code)
 
 
 if __name__ == "__main__":
