@@ -8,6 +8,8 @@ import sys
 from tests.project import test_files
 from tests.support import baking, command, matrix, parameters, pythons
 
+FIRST_HARNESS = matrix.CHOICES["integration_tests"][0]
+
 
 def run_tox(charm: pathlib.Path, base: str, *args: str) -> str:
     """Run the charm's tox, on its base's Python if that is here, and return what it prints."""
@@ -15,20 +17,34 @@ def run_tox(charm: pathlib.Path, base: str, *args: str) -> str:
     return command.output(sys.executable, "-m", "tox", *args, cwd=charm, env=environment)
 
 
-@parameters.FUNCTIONAL
-def test_lint_and_unit_pass_and_integration_collects(tmp_path, variant: matrix.Variant):
-    charm = baking.bake(variant, tmp_path)
+def sources(charm: pathlib.Path) -> dict[str, bytes | None]:
+    """Return the charm's code and its unit tests."""
+    tree = command.tree(charm)
+    return {name: tree[name] for name in tree if name.startswith(("src/", "tests/unit/"))}
 
-    checks = run_tox(charm, variant["base"])
-    collected = run_tox(
-        charm, variant["base"], "-e", "integration", "--", "--collect-only", "--quiet"
-    )
+
+@parameters.FUNCTIONAL
+def test_lint_and_unit_pass_and_integration_collects(
+    baker: baking.Baker, tmp_path: pathlib.Path, variant: matrix.Variant
+):
+    """Where another harness has the same unit tests, and pins pytest otherwise, some are run."""
+    charm = baking.bake(variant, tmp_path)
+    base = variant["base"]
+    sibling = {**variant, "integration_tests": FIRST_HARNESS}
+    is_run_for_sibling = variant != sibling and not matrix.is_incompatible(sibling)
+    if is_run_for_sibling:
+        assert sources(charm) == sources(baker.bake(sibling))
+    some = ("-e", "lint,unit", "--", "-k", "leader") if is_run_for_sibling else ()
+
+    checks = run_tox(charm, base, *some)
+    collected = run_tox(charm, base, "-e", "integration", "--", "--collect-only", "--quiet")
 
     assert "lint: OK" in checks and "unit: OK" in checks
     assert "skipped" not in checks
-    if pythons.find(matrix.PYTHONS[variant["base"]]):
-        assert f" Python {matrix.PYTHONS[variant['base']]}." in checks
-    assert "TOTAL" in checks  # the coverage report
+    if pythons.find(matrix.PYTHONS[base]):
+        assert f" Python {matrix.PYTHONS[base]}." in checks
+    if not is_run_for_sibling:
+        assert "TOTAL" in checks  # the coverage report
     assert "test_charm.py::test_failover" in collected
     # tox leaves nothing that .gitignore doesn't know, no lock file above all.
     command.git(charm, "init", "--quiet")

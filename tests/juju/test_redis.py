@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import pathlib
 import shutil
-import sys
 from collections.abc import Callable
 
 import pytest
 
 from tests.redis import cluster, example
 from tests.simulation import controller, hosts, model
-from tests.support import baking, command, matrix, packing, pythons, skips
+from tests.support import baking, matrix, packing, skips
 
 VARIANTS = pytest.mark.parametrize(
     "variant",
@@ -25,28 +24,9 @@ VARIANTS = pytest.mark.parametrize(
 )
 
 
-@pytest.fixture
-def charm(variant: matrix.Variant, tmp_path: pathlib.Path) -> pathlib.Path:
-    """Return the folder of a charm with redis in."""
-    project = baking.bake(variant, tmp_path / "baked")
-    example.put_redis_in(project, variant)
-    return project
-
-
-@VARIANTS
-def test_its_own_unit_tests_pass(variant: matrix.Variant, charm: pathlib.Path):
-    """All of its code is covered; of the generated unit tests, fakes.py alone has to follow."""
-    environment = pythons.environment(matrix.PYTHONS[variant["base"]])
-    tox = (sys.executable, "-m", "tox", "-e", "unit")
-
-    command.output(sys.executable, "-m", "ruff", "check", cwd=charm)
-    command.output(*tox, cwd=charm, env=environment)
-
-
 @VARIANTS
 def test_its_client_loses_only_what_redis_was_told_to_risk(
     variant: matrix.Variant,
-    charm: pathlib.Path,
     tmp_path: pathlib.Path,
     record_property: Callable[[str, object], None],
 ):
@@ -59,6 +39,8 @@ def test_its_client_loses_only_what_redis_was_told_to_risk(
         pytest.skip(hosts.NO_PEBBLE)
     if variant["substrate"] == "machine" and os.geteuid():
         pytest.skip(skips.NOT_ROOT)
+    charm = baking.bake(variant, tmp_path / "baked")
+    example.put_redis_in(charm, variant)
     packed = packing.pack(charm, tmp_path / "packed" / "project", variant["base"])
     python = packing.python(variant["base"])
     juju = model.Model(baking.CHARM_NAME)

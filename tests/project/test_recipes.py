@@ -104,15 +104,24 @@ CASES = [
 ]
 
 
-def run_tox(charm: pathlib.Path, *arguments: str) -> None:
-    """Run a charm's tox, which installs what a recipe adds, and fail with what it says."""
-    command.output(sys.executable, "-m", "tox", *arguments, cwd=charm)
+def check(charm: pathlib.Path, tox_folder: pathlib.Path, *files: str) -> None:
+    """Run a charm's linters and unit tests, and fail with what they say.
+
+    Args:
+        charm: The charm's folder.
+        tox_folder: Where tox keeps its environments, which differ if a recipe adds a package.
+        files: The unit tests; none for all of them, which have to cover all of src/.
+    """
+    words = ["tox", "--workdir", tox_folder, "-e", "lint,unit", "--", *files]
+    command.output(sys.executable, "-m", *words, cwd=charm)
 
 
 # charmcraft reads a field of its own that it deprecates.
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:charmcraft")
 @pytest.mark.parametrize(("recipe", "substrate"), CASES)
-def test_a_recipe_passes_the_charms_checks(tmp_path, recipe: str, substrate: str):
+def test_a_recipe_passes_the_charms_checks(
+    tmp_path: pathlib.Path, tox_folder: pathlib.Path, recipe: str, substrate: str
+):
     charm = baking.bake({"substrate": substrate, "integration_tests": "jubilant"}, tmp_path)
 
     edits.apply(RECIPES[recipe], charm)
@@ -125,20 +134,19 @@ def test_a_recipe_passes_the_charms_checks(tmp_path, recipe: str, substrate: str
     if recipe in TESTS:
         test.write_text(IMPORTS + TESTS[recipe])
 
-    only = ["--", "tests/unit/test_recipe.py"] if recipe in OWN_TESTS_ALONE else []
-    run_tox(charm, "-e", "lint,unit", *only)
+    check(charm, tox_folder, *(["tests/unit/test_recipe.py"] if recipe in OWN_TESTS_ALONE else []))
     metadata = yaml.safe_load((charm / "charmcraft.yaml").read_text())
     assert project.CharmcraftProject.unmarshal(metadata)
 
 
 @parameters.SUBSTRATES
-def test_a_secret_that_expires(tmp_path, substrate: str):
+def test_a_secret_that_expires(tmp_path: pathlib.Path, tox_folder: pathlib.Path, substrate: str):
     charm = baking.bake({"substrate": substrate, "integration_tests": "jubilant"}, tmp_path)
     document = (charm / "CONTRIBUTING.md").read_text()
 
     edits.apply(edits.in_document(document)["A secret that expires"], charm)
 
-    run_tox(charm)
+    check(charm, tox_folder)
 
 
 def test_charmcraft_takes_the_files_of_the_spread_tests():
