@@ -98,7 +98,7 @@ def test_a_charm_that_grows_right_passes_its_own_tests(bake, substrate: str, gro
     for growth in growths:
         grow(charm, growth, substrate)
 
-    if growths != ["no-secret"]:  # Of whose edits one substrate keeps an import that it doesn't need.
+    if growths != ["no-secret"]:  # Which leaves an import on Kubernetes that machines need.
         command.output(sys.executable, "-m", "ruff", "check", cwd=charm)
     code, output = unit_tests.run(charm, covered=True)
     assert code == 0, output

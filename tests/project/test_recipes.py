@@ -14,7 +14,7 @@ import yaml
 from charmcraft.models import project
 from craft_application.models import spread
 
-from tests.support import baking, command, edits, matrix, parameters
+from tests.support import baking, command, edits, matrix
 
 DOCUMENT = (matrix.TEMPLATE / "docs" / "recipes.md").read_text()
 RECIPES = edits.in_document(DOCUMENT)
@@ -94,13 +94,24 @@ def test_a_restart_waits_for_the_lock(
 # Tests of a recipe's own.
 TESTS = {"A secret that the user gives": USER_SECRET, "Restarts that take turns": TURNS}
 # The library's events and its process on the leader don't suit the generated tests.
-OWN_TESTS_ALONE = {"Restarts that take turns"}
+TURNS_ALONE = "Restarts that take turns"
+EXPIRES = "A secret that expires"  # A recipe of the charm's CONTRIBUTING.md.
+
+
+def recipes(substrate: str) -> list[str]:
+    """List the recipes for a substrate that may be in one charm."""
+    others = [other for other in matrix.CHOICES["substrate"] if other != substrate]
+    endings = tuple(f" of a {other} charm" for other in others)
+    everything = [*RECIPES, EXPIRES]
+    everything.remove(TURNS_ALONE)
+    return [recipe for recipe in everything if not recipe.lower().endswith(endings)]
+
+
+# Alone on machines, and all in one charm on Kubernetes, where they have to get along.
 CASES = [
-    pytest.param(recipe, substrate, id=f"{recipe}-{substrate}")
-    for recipe in RECIPES
-    for substrate in matrix.CHOICES["substrate"]
-    if not re.search(r" of a (Kubernetes|machine) charm$", recipe)
-    or f" of a {substrate} charm" in recipe.lower()
+    *(("machine", [recipe]) for recipe in recipes("machine")),
+    ("kubernetes", recipes("kubernetes")),
+    *((substrate, [TURNS_ALONE]) for substrate in matrix.CHOICES["substrate"]),
 ]
 
 
@@ -118,35 +129,27 @@ def check(charm: pathlib.Path, tox_folder: pathlib.Path, *files: str) -> None:
 
 # charmcraft reads a field of its own that it deprecates.
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:charmcraft")
-@pytest.mark.parametrize(("recipe", "substrate"), CASES)
-def test_a_recipe_passes_the_charms_checks(
-    tmp_path: pathlib.Path, tox_folder: pathlib.Path, recipe: str, substrate: str
+@pytest.mark.parametrize(("substrate", "applied"), CASES, ids=str)
+def test_recipes_pass_the_charms_checks(
+    tmp_path: pathlib.Path, tox_folder: pathlib.Path, substrate: str, applied: list[str]
 ):
     charm = baking.bake({"substrate": substrate, "integration_tests": "jubilant"}, tmp_path)
+    diffs = RECIPES | edits.in_document((charm / "CONTRIBUTING.md").read_text())
 
-    edits.apply(RECIPES[recipe], charm)
-    if recipe in LIBRARIES:
-        path, name = LIBRARIES[recipe]
-        library = charm / "lib" / "charms" / f"{path}.py"
-        library.parent.mkdir(parents=True)
-        library.write_text(LIBRARY.format(name=name))
+    for recipe in applied:
+        edits.apply(diffs[recipe], charm)
+        if recipe in LIBRARIES:
+            path, name = LIBRARIES[recipe]
+            library = charm / "lib" / "charms" / f"{path}.py"
+            library.parent.mkdir(parents=True)
+            library.write_text(LIBRARY.format(name=name))
     test = charm / "tests" / "unit" / "test_recipe.py"
-    if recipe in TESTS:
-        test.write_text(IMPORTS + TESTS[recipe])
+    if own_tests := "".join(TESTS.get(recipe, "") for recipe in applied):
+        test.write_text(IMPORTS + own_tests)
 
-    check(charm, tox_folder, *(["tests/unit/test_recipe.py"] if recipe in OWN_TESTS_ALONE else []))
+    check(charm, tox_folder, *([f"tests/unit/{test.name}"] if TURNS_ALONE in applied else []))
     metadata = yaml.safe_load((charm / "charmcraft.yaml").read_text())
     assert project.CharmcraftProject.unmarshal(metadata)
-
-
-@parameters.SUBSTRATES
-def test_a_secret_that_expires(tmp_path: pathlib.Path, tox_folder: pathlib.Path, substrate: str):
-    charm = baking.bake({"substrate": substrate, "integration_tests": "jubilant"}, tmp_path)
-    document = (charm / "CONTRIBUTING.md").read_text()
-
-    edits.apply(edits.in_document(document)["A secret that expires"], charm)
-
-    check(charm, tox_folder)
 
 
 def test_charmcraft_takes_the_files_of_the_spread_tests():
