@@ -159,11 +159,9 @@ def run_version(
     # setuptools: cookiecutter before 2.6 imports pkg_resources without asking for it.
     requirements = ["--with", f"cookiecutter=={version}", "--with", "setuptools<81"]
     uv = ["uv", "run", "--quiet", "--no-project", "--isolated", "--python", sys.executable]
-    available = subprocess.run(
-        [*uv, *requirements, "cookiecutter", "--version"], capture_output=True, text=True
-    )
+    available = command.run(*uv, *requirements, "cookiecutter", "--version")
     if available.returncode:
-        pytest.skip(f"cookiecutter {version} can't be installed here: {available.stderr}")
+        pytest.skip(f"cookiecutter {version} can't be installed here: {available.stdout}")
     return command.run(
         *(*uv, *requirements, "cookiecutter", str(matrix.TEMPLATE), "--no-input"),
         *("--output-dir", str(output), *answers),

@@ -54,12 +54,8 @@ def python() -> pathlib.Path:
 def judge(*arguments: str | pathlib.Path, **popen: object) -> subprocess.CompletedProcess[str]:
     """Run a command with the judges installed, on a Python that they run on."""
     packages = [option for package in GROUP["judges"] for option in ("--with", package)]
-    return subprocess.run(
-        ["uv", "run", "--quiet", "--no-project", "--python", python(), *packages, *arguments],
-        capture_output=True,
-        text=True,
-        **popen,  # type: ignore[call-overload]
-    )
+    words = ("uv", "run", "--quiet", "--no-project", "--python", python(), *packages)
+    return command.run(*words, *arguments, **{"stderr": subprocess.PIPE, **popen})
 
 
 def test_the_judges_are_lifted_on_the_python_that_they_need():
@@ -114,7 +110,8 @@ def test_the_listing_review_ticks_every_box_that_it_can(
     # The review runs `tox -e lint` and its like; tests/charm/test_generated_tox.py does it.
     tox = tmp_path / "bin" / "tox"
     tox.parent.mkdir()
-    tox.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path / "tox.log"}\n')
+    log = tmp_path / "tox.log"
+    tox.write_text(f'#!/bin/sh\necho "$@" >> "{log}"\n')
     tox.chmod(0o755)
 
     asked = {
@@ -134,5 +131,5 @@ def test_the_listing_review_ticks_every_box_that_it_can(
     unticked = [box.removeprefix("* [ ] ") for box in boxes if box.startswith("* [ ]")]
     assert [box for box in unticked if not box.startswith(UNDECIDED)] == []
     assert sum(box.startswith("* [x]") for box in boxes) == 13
-    ran = set((tmp_path / "tox.log").read_text().splitlines())
+    ran = set(log.read_text().splitlines())
     assert ran == {"-e format", "-e lint", "-e unit"}

@@ -18,14 +18,12 @@ def run(*arguments: str | pathlib.Path, **options: object) -> subprocess.Complet
 
     Args:
         arguments: The command and its arguments.
-        options: What else subprocess.run takes.
+        options: What else subprocess.run takes; with ``stderr`` the streams are kept apart.
     """
     return subprocess.run(
         arguments,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
         encoding="utf-8",
-        **options,  # type: ignore[call-overload]
+        **{"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, **options},  # type: ignore[call-overload]
     )
 
 
