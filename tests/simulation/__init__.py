@@ -17,6 +17,9 @@ containers.py  namespaces, so that units share neither /etc nor processes nor th
 Real: the packed charm, its dispatch, its Python and virtual environment, files, Pebble and its
 command, services' processes, the hosts' network, the generated tests, jubilant and its plugin.
 Simulated: everything of Juju, Kubernetes and systemd. Not simulated: relations but the peer one,
-storages' events, resources' content,
-upgrades of Juju, update-status, and secrets that become due.
+storages' events, resources' content, upgrades of Juju, update-status, and secrets that become due.
+
+A test that asks how the integration tests judge, and not how the charm is dispatched, lets its
+controller fork: the agents then run the charm's code, and its hook commands, without a process
+for each.
 """
