@@ -84,7 +84,8 @@ CODE = (
     '""" + str(__import__("os").system({touch!r})) + """',
     '"; import os; os.system({touch!r}) #',
     '!!python/object/apply:os.system ["{touch}"]',
-    "$({touch}) `{touch}` ; {touch}",
+    "$({touch}) ; {touch}",
+    "`{touch}`",
 )
 
 

@@ -42,10 +42,16 @@ class Row:
 
 
 class Writes:
-    """What a client has written so far."""
+    """What a client has written so far.
 
-    def __init__(self, log: pathlib.Path):
+    Args:
+        log: What the client prints.
+        describe: Returns what explains that it doesn't go on.
+    """
+
+    def __init__(self, log: pathlib.Path, describe: Callable[[], object]):
         self._log = log
+        self._describe = describe
 
     def list(self) -> list[tuple[str, float, str]]:
         """Return the key, the time and the address of each acknowledged write."""
@@ -60,7 +66,8 @@ class Writes:
     def go_on(self, by: str) -> None:
         """Wait until an address has acknowledged some more writes."""
         since = time.monotonic()
-        wait_for(lambda: self.count(by, since) >= SOME, f"{by} takes writes")
+        what = f"{by} takes writes"
+        wait_for(lambda: self.count(by, since) >= SOME, what, self._describe)
 
 
 class Cluster:
@@ -101,7 +108,10 @@ class Cluster:
     def describe(self) -> list[object]:
         """Return what explains that units don't settle."""
         states = [(u.name, u.agent, u.status, u.failed) for u in self.juju.units.values()]
-        return [states, self.juju.log[-3:], self.juju.history[-10:]]
+        keys = ("role", "master_host", "master_link_status", "connected_slaves", "slave0")
+        keys += ("min_slaves_good_slaves",)
+        infos = [{key: self.info(unit).get(key) for key in keys} for unit in self.juju.units]
+        return [states, infos, self.juju.log[-3:], self.juju.history[-10:]]
 
     @property
     def leader(self) -> str:
@@ -246,7 +256,7 @@ class Cluster:
                 stdin=subprocess.PIPE,
                 stdout=output,
             )
-        writes = Writes(log)
+        writes = Writes(log, self.describe)
         try:
             writes.go_on(by=self.address(self.leader))
             yield writes
@@ -301,9 +311,11 @@ def render(title: str, rows: list[Row]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def wait_for(condition: Callable[[], object], what: str) -> None:
+def wait_for(
+    condition: Callable[[], object], what: str, describe: Callable[[], object] = lambda: ""
+) -> None:
     """Wait until something is so, in real time."""
     deadline = time.monotonic() + 120
     while not condition():
-        assert time.monotonic() < deadline, f"waited for 120 s: {what}"
+        assert time.monotonic() < deadline, (f"waited for 120 s: {what}", describe())
         time.sleep(0.02)
