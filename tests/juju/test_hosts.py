@@ -343,3 +343,25 @@ def test_hosts_reach_each_other_and_share_no_port(make_pod: Callable[[int], host
     for pod, other in (pods, pods[::-1]):
         command = (containers.PYTHON, "-c", ask.replace("NAME", repr(other.names[0])))
         wait_for(lambda: pod.run(*command).stdout == f"{other.hostname}\n")  # noqa: B023
+
+
+def test_a_host_takes_the_address_of_a_former_one(site: hosts.Site):
+    """As a new pod may; its neighbours know the former one's hardware."""
+    serve = "import socket, sys; server = socket.create_server(('', 7000)); print(flush=True); "
+    serve += "server.settimeout(20); server.accept()[0].sendall(sys.argv[1].encode())"
+    ask = "import socket; print(socket.create_connection(('10.0.0.1', 7000), 5).recv(9).decode())"
+    neighbour = site.network.add_host("10.0.0.2")
+
+    answers = []
+    for name in ("first", "second"):
+        host = site.network.add_host("10.0.0.1")
+        words = (containers.PYTHON, "-c", serve, name)
+        server = site.network.popen(host, *words, stdout=subprocess.PIPE)
+        assert server.stdout and server.stdout.readline() == b"\n"
+        words = (containers.PYTHON, "-c", ask)
+        client = site.network.popen(neighbour, *words, stdout=subprocess.PIPE)
+        answers.append(client.communicate()[0])
+        server.communicate()
+        site.network.remove_host(host)
+
+    assert answers == [b"first\n", b"second\n"]

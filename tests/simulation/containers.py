@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 import json
 import os
 import pathlib
@@ -40,7 +41,8 @@ class Network:
         )
         assert self._process.stdout
         self._pid = _read_pid(self._process.stdout.readline())
-        self._hosts: list[subprocess.Popen[bytes]] = []
+        self._hosts: dict[int, tuple[str, subprocess.Popen[bytes]]] = {}
+        self._numbers = itertools.count(1)
         self.containers: list[Container] = []
 
     def add_host(self, address: str) -> int:
@@ -55,19 +57,28 @@ class Network:
         process = subprocess.Popen(
             [*enter, "unshare", "--net", "sh", "-c", script], stdout=subprocess.PIPE
         )
-        self._hosts.append(process)
         assert process.stdout
         pid = _read_pid(process.stdout.readline())
-        cable = f"host{len(self._hosts)}"
+        cable = f"host{next(self._numbers)}"
+        self._hosts[pid] = cable, process
+        # Neighbours that know a former host of this address need not learn another one.
+        hardware = ":".join(f"{part:02x}" for part in (2, 0, *map(int, address.split("."))))
         self._configure(
             self._pid,
-            f"link add {cable} type veth peer name eth0 netns {pid}",
+            f"link add {cable} type veth peer name eth0 address {hardware} netns {pid}",
             f"link set {cable} master hosts up",
         )
         self._configure(
             pid, f"addr add {address}/16 dev eth0", "link set eth0 up", "link set lo up"
         )
         return pid
+
+    def remove_host(self, host: int) -> None:
+        """Remove the network of a host, so that another one can have its address."""
+        cable, process = self._hosts.pop(host)
+        self._configure(self._pid, f"link del {cable}")
+        os.kill(host, signal.SIGKILL)
+        process.communicate()
 
     def popen(self, host: int, *args: str | pathlib.Path, **options) -> subprocess.Popen:
         """Start a command in the network of a host, outside of its containers."""
@@ -79,7 +90,7 @@ class Network:
         self._process.communicate()
         for container in self.containers:
             container.kill()
-        for process in self._hosts:
+        for _, process in self._hosts.values():
             process.communicate()
 
     def _configure(self, pid: int, *lines: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pathlib
-import shutil
 import zipfile
 from collections.abc import Callable
 
@@ -71,8 +70,7 @@ class Deployment:
         folder = self._folder / unit.name.replace("/", "-")
         if former := self.hosts.pop(unit.name, None):
             # A pod has the name of a former one, and nothing else of it.
-            former.stop()
-            shutil.rmtree(folder)
+            former.remove()
         args = (
             *(self.site, unit.name, unit.address),
             *(folder, self._python, self.environment),

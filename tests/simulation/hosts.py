@@ -156,6 +156,12 @@ class Host:
         """Kill all processes of the host."""
         raise NotImplementedError
 
+    def remove(self) -> None:
+        """Kill all processes of the host, and remove its files and its network."""
+        self.stop()
+        shutil.rmtree(self._folder)
+        self._site.network.remove_host(self._network)
+
     def run(
         self,
         *args: str | pathlib.Path,
