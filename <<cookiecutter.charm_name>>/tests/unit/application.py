@@ -26,6 +26,7 @@ import states
 from ops import testing
 
 Event = tuple[int, str]  # The number of a unit, and a kind of event.
+ENDLESS = 1000  # More events than any cause has.
 
 
 @dataclasses.dataclass
@@ -91,6 +92,7 @@ class Application:
         """Run what waits for the units that are up, and what follows from it; return all of it."""
         delivered: list[Event] = []
         while ready := [event for event in self.queue if event[0] not in self.down]:
+            assert len(delivered) < ENDLESS, f"each event causes another: {delivered[-6:]}"
             self.queue.remove(ready[0])
             self.run(*ready[0])
             delivered.append(ready[0])
