@@ -44,17 +44,18 @@ def fail_at_each_step(
         system: What its workload runs on.
         deployed: The unit's state.
         event: What the unit will run; nothing has run before a start.
-        errors: What the changes raise, in turn.
+        errors: What the changes raise: each of them the first change, the others in turn.
     """
     state = deployed if event == "start" else ctx.run(ctx.on.start(), deployed)
     level = "debug" if event == "config_changed" else "info"
     state = dataclasses.replace(state, leader=True, config={"log-level": level})
-    for steps, error in enumerate(itertools.cycle(errors)):
+    first = ((0, error) for error in errors)
+    for steps, error in itertools.chain(first, enumerate(itertools.cycle(errors), 1)):
         with system.rewound():
             system.steps_left, system.error = steps, error
             yield state
             if system.steps_left >= 0:
-                assert steps >= len(errors), "some errors were not raised"
+                assert steps, "there was no step"
                 return
 
 
