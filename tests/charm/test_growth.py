@@ -16,7 +16,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.redis import example
-from tests.support import baking, command, edits, matrix, unit_tests
+from tests.support import baking, command, edits, matrix, parameters, unit_tests
 
 BOTH = tuple(matrix.CHOICES["substrate"])
 OPTION, KEY, VALUE = (
@@ -91,7 +91,7 @@ def bake(baker: baking.Baker, tmp_path: pathlib.Path):
     return bake
 
 
-@pytest.mark.parametrize(("substrate", "growths"), RIGHT, ids=str)
+@pytest.mark.parametrize(("substrate", "growths"), RIGHT, ids=parameters.join)
 def test_a_charm_that_grows_right_passes_its_own_tests(bake, substrate: str, growths: list[str]):
     charm = bake(substrate)
 

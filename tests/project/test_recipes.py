@@ -14,7 +14,7 @@ import yaml
 from charmcraft.models import project
 from craft_application.models import spread
 
-from tests.support import baking, command, edits, matrix
+from tests.support import baking, command, edits, matrix, parameters
 
 DOCUMENT = (matrix.TEMPLATE / "docs" / "recipes.md").read_text()
 RECIPES = edits.in_document(DOCUMENT)
@@ -91,10 +91,10 @@ def test_a_restart_waits_for_the_lock(
         assert system.interruptions == 1
         assert system.settings is not None and system.settings["log_level"] == level
 """
-# Tests of a recipe's own.
-TESTS = {"A secret that the user gives": USER_SECRET, "Restarts that take turns": TURNS}
 # The library's events and its process on the leader don't suit the generated tests.
 TURNS_ALONE = "Restarts that take turns"
+# Tests of a recipe's own.
+TESTS = {"A secret that the user gives": USER_SECRET, TURNS_ALONE: TURNS}
 EXPIRES = "A secret that expires"  # A recipe of the charm's CONTRIBUTING.md.
 
 
@@ -129,7 +129,7 @@ def check(charm: pathlib.Path, tox_folder: pathlib.Path, *files: str) -> None:
 
 # charmcraft reads a field of its own that it deprecates.
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:charmcraft")
-@pytest.mark.parametrize(("substrate", "applied"), CASES, ids=str)
+@pytest.mark.parametrize(("substrate", "applied"), CASES, ids=parameters.join)
 def test_recipes_pass_the_charms_checks(
     tmp_path: pathlib.Path, tox_folder: pathlib.Path, substrate: str, applied: list[str]
 ):

@@ -9,3 +9,8 @@ from tests.support import matrix
 FUNCTIONAL = pytest.mark.parametrize("variant", matrix.functional(), ids=matrix.name)
 EVERY = pytest.mark.parametrize("variant", matrix.every(), ids=matrix.name)
 SUBSTRATES = pytest.mark.parametrize("substrate", matrix.CHOICES["substrate"])
+
+
+def join(value: str | list[str]) -> str:
+    """Return an id for a parameter that is a name or some names."""
+    return value if isinstance(value, str) else ", ".join(value)
