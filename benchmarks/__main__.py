@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import argparse
 
-from benchmarks import bake, dispatch, first_green, matrix
+from benchmarks import bake, dispatch, first_green, tests_by_file
 
 BENCHMARKS = {
     "bake": bake,
     "first-green": first_green,
     "dispatch": dispatch,
-    "matrix": matrix,
+    "tests": tests_by_file,
 }
 
 parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-parser.add_argument("name", nargs="*", choices=[*BENCHMARKS, []], default=list(BENCHMARKS))
-for name in parser.parse_args().name:
-    BENCHMARKS[name].main()
+parser.add_argument("name", nargs="*", choices=[*BENCHMARKS, "all"], default="all")
+names = parser.parse_args().name
+for name, benchmark in BENCHMARKS.items():
+    if name in names or "all" in names:
+        benchmark.main()

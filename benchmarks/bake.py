@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import functools
+import json
 import pathlib
+import shutil
+import tempfile
 
 from benchmarks import timing
-from tests.support import matrix
+from tests.support import baking
+from tools import matrix
 
 
 def bake(substrate: str, folder: pathlib.Path) -> None:
@@ -30,12 +34,30 @@ def bake_least(folder: pathlib.Path) -> None:
     timing.run("cookiecutter", "--no-input", "least", cwd=folder)
 
 
+def bake_unchanged(charm: pathlib.Path, folder: pathlib.Path) -> None:
+    """Bake a template that asks nothing and whose files are those of a charm, as they are."""
+    shutil.copytree(charm, folder / "unchanged" / "<<cookiecutter.charm_name>>")
+    delimiters = "_jinja2_env_vars"
+    questions = json.dumps({"charm_name": "my-app", delimiters: matrix.CONTEXT[delimiters]})
+    (folder / "unchanged" / "cookiecutter.json").write_text(questions)
+    timing.run("cookiecutter", "--no-input", "unchanged", cwd=folder)
+
+
 def main() -> None:
     """Print the processor time above the least bake, and a table of seconds for each substrate."""
     substrates = matrix.CHOICES["substrate"]
     least = "cookiecutter, a template of one file"
     bakes = {name: functools.partial(bake, name) for name in substrates}
-    work = timing.median_seconds({least: bake_least, **bakes}, 20, timing.processor_time)
+    with tempfile.TemporaryDirectory() as baked:
+        unchanged = {
+            f"{name}, nothing to fill in": functools.partial(
+                bake_unchanged, baking.bake({"substrate": name}, pathlib.Path(baked, name))
+            )
+            for name in substrates
+        }
+        work = timing.median_seconds(
+            {least: bake_least, **bakes, **unchanged}, 20, timing.processor_time
+        )
     print("| processor time of a bake | milliseconds | above |", "|---|---:|---:|", sep="\n")
     for name, seconds in work.items():
         print(f"| {name} | {1000 * seconds:.0f} | {1000 * (seconds - work[least]):.0f} |")

@@ -7,7 +7,7 @@ import pathlib
 import re
 
 from benchmarks import bake, timing
-from tests.support import matrix
+from tools import matrix
 
 
 def template(substrate: str, command: str, tests: dict[str, int], folder: pathlib.Path) -> None:

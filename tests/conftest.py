@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support import baking, matrix, packing, pythons, skips
+from tests.support import baking, packing, pythons, skips
+from tools import matrix
 
 
 def pytest_report_header() -> list[str]:

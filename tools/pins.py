@@ -12,7 +12,7 @@ import re
 import subprocess
 import sys
 
-from tests.support import matrix
+from tools import matrix
 
 CHARM = "<<cookiecutter.charm_name>>"
 FILES = (

@@ -18,7 +18,8 @@ import pytest
 from click import testing
 from cookiecutter import cli, exceptions, generate
 
-from tests.support import baking, command, matrix
+from tests.support import baking, command, skips
+from tools import matrix
 
 OUTPUT_FOLDERS = pytest.mark.parametrize("folder", ["", "new", "new/deep"])
 CAP_DAC_OVERRIDE, PR_CAPBSET_DROP = 1, 24  # linux/capability.h, linux/prctl.h
@@ -139,7 +140,7 @@ def test_a_full_disk_is_named():
     namespace = ("unshare", "--user", "--map-root-user", "--mount")
     mount = ("mount", "-t", "tmpfs", "none", "/mnt")
     if not shutil.which("unshare") or command.run(*namespace, *mount).returncode:
-        pytest.skip("mounting a file system in a name space of one's own is not allowed here")
+        pytest.skip(skips.NO_MOUNT)
 
     result = command.run(
         *(*namespace, "sh", "-c", script, "sh", *baking.COMMAND),
@@ -194,13 +195,14 @@ def test_a_write_that_fails_half_way_keeps_what_was_there(output: pathlib.Path):
 
 
 def test_a_failed_bake_is_kept_on_demand(output: pathlib.Path):
-    baking.by_command(
+    result = baking.by_command(
         output,
         {"license": "GPL-3.0-only"},
         "--keep-project-on-failure",
         preexec_fn=limit_file_size,
     )
 
+    assert result.returncode == 1
     assert (output / "my-app").is_dir()
 
 

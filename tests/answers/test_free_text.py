@@ -24,7 +24,8 @@ from cookiecutter import prompt as cookiecutter_prompt
 from hypothesis import strategies as st
 
 import answer_rules
-from tests.support import baking, command, matrix
+from tests.support import baking, command
+from tools import matrix
 
 LINKS = pydantic.TypeAdapter(charmcraft.Links)
 FOLDER = matrix.TEMPLATE / "<<cookiecutter.charm_name>>"

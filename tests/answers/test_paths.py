@@ -10,7 +10,8 @@ import sys
 
 import pytest
 
-from tests.support import baking, command, matrix
+from tests.support import baking, command
+from tools import matrix
 
 ODD = "Zoë's charms, ünd <<more>> 日本"
 # What Windows rejects in a name, and the names that it keeps for devices.

@@ -12,7 +12,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.support import baking, command, matrix
+from tests.support import baking, command
+from tools import matrix
 
 # The base whose Python is no newer than what runs these tests, so that uv needn't download one.
 OLDEST = min(matrix.CHOICES["base"])
@@ -102,14 +103,18 @@ def test_a_question_that_ends_leaves_nothing(tmp_path: pathlib.Path):
     assert not (tmp_path / "output").exists()
 
 
-def test_the_prompts_say_which_harness_serves_which_juju():
+def test_the_prompts_say_which_harness_serves_which_juju_and_base():
     prompts = matrix.CONTEXT["__prompts__"]
     assert isinstance(prompts, dict)
 
-    assert "Juju 3.6 only" in prompts["integration_tests"]["pytest-operator"]
+    for harness in matrix.CHOICES["integration_tests"]:
+        assert f"for Juju {matrix.juju(harness)}" in prompts["integration_tests"][harness]
+    for combination in matrix.INCOMPATIBLE.values():
+        base, harness = combination["base"], combination["integration_tests"]
+        (other,) = {*matrix.CHOICES["integration_tests"]} - {harness}
+        assert f"not for {base}" in prompts["integration_tests"][harness]
+        assert f"integration tests need {other}" in prompts["base"][base]
     assert "deprecated" in prompts["integration_tests"]["pytest-operator"]
-    assert "not for ubuntu@26.04" in prompts["integration_tests"]["pytest-operator"]
-    assert "Juju 3.6 and 4" in prompts["integration_tests"]["jubilant"]
 
 
 @pytest.fixture

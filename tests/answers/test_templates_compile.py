@@ -9,7 +9,7 @@ import jinja2
 import pytest
 from cookiecutter import utils
 
-from tests.support import matrix
+from tools import matrix
 
 FOLDER = matrix.TEMPLATE / "<<cookiecutter.charm_name>>"
 FILES = sorted(

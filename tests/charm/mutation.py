@@ -13,8 +13,8 @@ import sys
 
 import pytest
 
-from tests.charm.test_mutants import EACH_TIME
-from tests.support import baking, command, matrix, mutants, parameters, surviving, unit_tests
+from tests.support import baking, command, mutants, parameters, surviving, unit_tests
+from tools import matrix
 
 # Each mutant is run in a fork of a process that has run no test. In a fork of one that has, the
 # charm's tests fail for every mutant: they take it for a mistake that the folders of that run go.
@@ -31,7 +31,7 @@ MUTMUT = pathlib.Path(sys.executable).with_name("mutmut")
 
 
 @parameters.SUBSTRATES
-@pytest.mark.parametrize("kind", [k for k in mutants.KINDS if k not in EACH_TIME])
+@pytest.mark.parametrize("kind", [k for k in mutants.KINDS if k not in surviving.EACH_TIME])
 def test_the_unit_tests_find_a_mistake(
     baker: baking.Baker, tmp_path: pathlib.Path, kind: str, substrate: str
 ):

@@ -6,7 +6,8 @@ import pytest
 import yaml
 from charmcraft.models import project
 
-from tests.support import baking, matrix, parameters
+from tests.support import baking, parameters
+from tools import matrix
 
 
 # charmcraft reads a field of its own that it deprecates.

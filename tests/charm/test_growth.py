@@ -16,7 +16,8 @@ from typing import NamedTuple
 import pytest
 
 from tests.redis import example
-from tests.support import baking, command, edits, matrix, parameters, unit_tests
+from tests.support import baking, command, edits, parameters, unit_tests
+from tools import matrix
 
 BOTH = tuple(matrix.CHOICES["substrate"])
 OPTION, KEY, VALUE = (

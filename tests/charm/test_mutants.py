@@ -10,10 +10,8 @@ import shutil
 
 import pytest
 
-from tests.support import baking, matrix, mutants, parameters, surviving
-
-# What this project is there for.
-EACH_TIME = ("guards", "stale guards", "logged secrets", "shown secrets")
+from tests.support import baking, mutants, parameters, surviving
+from tools import matrix
 
 
 @parameters.SUBSTRATES
@@ -24,8 +22,8 @@ def test_the_unit_tests_find_a_mistake(
     charm = tmp_path / "charm"
     shutil.copytree(baker.bake({"substrate": substrate}), charm)
 
-    made = [mutant for kind in EACH_TIME for mutant in surviving.make(baker, kind, substrate)]
-    surviving.check(charm, made)
+    made = [surviving.make(baker, kind, substrate) for kind in surviving.EACH_TIME]
+    surviving.check(charm, [mutant for mutants_ in made for mutant in mutants_])
 
 
 @pytest.mark.parametrize("kind", mutants.KINDS)

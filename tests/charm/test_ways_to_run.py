@@ -9,7 +9,8 @@ import sys
 
 import pytest
 
-from tests.support import baking, command, matrix, pythons, skips
+from tests.support import baking, command, pythons, skips
+from tools import matrix
 
 # To ruff, to pyright, and (in two halves, for the template's own check) to codespell.
 PROBLEMS = "import os,sys\nx = lambda: Undefined # t" + "eh end\n"

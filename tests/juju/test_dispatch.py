@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import pathlib
 import shutil
 from collections.abc import Iterator
@@ -10,7 +9,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.simulation import controller, hosts, model
-from tests.support import baking, matrix, packing
+from tests.support import baking, packing, skips
+from tools import matrix
 
 # The harness of the integration tests makes no difference to the packed charm.
 CHARMS = pytest.mark.parametrize(
@@ -53,8 +53,7 @@ def deployed(
     variant: matrix.Variant, packer: packing.Packer, tmp_path: pathlib.Path
 ) -> Iterator[controller.Controller]:
     """Return two units, of which the first leads, without agents and with nothing dispatched."""
-    if variant["substrate"] == "kubernetes" and not hosts.find_pebble():
-        pytest.skip(hosts.NO_PEBBLE)
+    hosts.skip_without_pebble(variant["substrate"])
     juju = model.Model(baking.CHARM_NAME)
     python = packing.python(variant["base"])
     with controller.Controller(tmp_path, packer.pack(variant), python, juju) as running:
@@ -67,25 +66,9 @@ def start(running: controller.Controller) -> tuple[model.Unit, model.Unit]:
     """Run all hooks of a deployment, and return the leader and the follower."""
     leader, follower = running.juju.units.values()
     for unit in (leader, follower):
-        host = running.hosts[unit.name]
-        if isinstance(host, hosts.Pod):
-            host.start_workload()
-            host.wait_for_workload()
-            unit.boots = {"workload": "first"}
+        running.start_without_agent(unit)
     running.dispatch_all()
     return leader, follower
-
-
-def configuration_file(running: controller.Controller) -> str:
-    """Return the path of what the workload reads."""
-    return f"/{'tmp' if running.is_kubernetes else 'etc'}/{SERVICE}/workload.json"
-
-
-def configuration(running: controller.Controller, unit: model.Unit) -> dict[str, object]:
-    """Read what the unit's workload reads."""
-    text = running.hosts[unit.name].read(configuration_file(running))
-    assert text is not None
-    return json.loads(text)
 
 
 def workload_runs(host: hosts.Host) -> bool:
@@ -101,22 +84,6 @@ def edit(running: controller.Controller, unit: model.Unit, write: str) -> None:
     """Put a charm that writes without asking in the place of the unit's."""
     source = running.hosts[unit.name].charm / "src" / "charm.py"
     source.write_text(GUARDLESS.replace("WRITE", write))
-
-
-def act(running: controller.Controller, unit: model.Unit, name: str) -> model.Action:
-    """Run an action."""
-    action = model.Action("1", name)
-    unit.actions.append(action)
-    hook = running.juju.next_hook(unit)
-    assert hook is not None and hook.action is action
-    running.dispatch(unit, hook)
-    return action
-
-
-def due(secret: model.Secret) -> model.Hook:
-    """Return the hook that says that a secret is to be rotated."""
-    environment = {"JUJU_SECRET_ID": f"secret:{secret.id}", "JUJU_SECRET_LABEL": secret.label}
-    return model.Hook("secret-rotate", environment)
 
 
 @CHARMS
@@ -143,16 +110,16 @@ def test_leader_and_follower_agree_and_rotate(deployed: controller.Controller):
     }
     for unit in (leader, follower):
         own = {"unit": unit.name, "leads": unit is leader}
-        assert configuration(deployed, unit) == expected | own
-        assert deployed.hosts[unit.name].mode(configuration_file(deployed)) == 0o600
+        assert deployed.settings(unit) == expected | own
+        assert deployed.hosts[unit.name].mode(deployed.settings_file) == 0o600
         assert workload_runs(deployed.hosts[unit.name])
 
     # The action: refused on the follower, and applied by both once the leader has run it.
-    refused = act(deployed, follower, "rotate-credentials")
-    before = act(deployed, follower, "show-leadership").results
-    rotated = act(deployed, leader, "rotate-credentials")
+    refused = deployed.act(follower, "rotate-credentials")
+    before = deployed.act(follower, "show-leadership").results
+    rotated = deployed.act(leader, "rotate-credentials")
     deployed.dispatch_all()
-    after = act(deployed, follower, "show-leadership").results
+    after = deployed.act(follower, "show-leadership").results
     assert refused.status == "failed"
     assert f"juju run {baking.CHARM_NAME}/leader rotate-credentials" in refused.message
     assert rotated.status == "completed"
@@ -163,12 +130,12 @@ def test_leader_and_follower_agree_and_rotate(deployed: controller.Controller):
     assert set(secret.revisions) == {2}
     second = secret.revisions[2]
     for unit in (leader, follower):
-        assert configuration(deployed, unit)["password"] == second["password"]
+        assert deployed.settings(unit)["password"] == second["password"]
 
     # secret-rotate: a stale one on the follower does nothing.
-    assert deployed.dispatch(follower, due(secret))[0]
+    assert deployed.dispatch(follower, secret.rotate_hook())[0]
     assert secret.latest == 2
-    assert deployed.dispatch(leader, due(secret))[0]
+    assert deployed.dispatch(leader, secret.rotate_hook())[0]
     assert secret.latest == 3
 
     # No password is anywhere but in the secret and in the workload's configuration.
@@ -261,7 +228,7 @@ def test_removal_leaves_nothing_on_the_machine(deployed: controller.Controller):
 @ANY
 def test_systemd_accepts_the_unit_file(deployed: controller.Controller):
     if not shutil.which("systemd-analyze"):
-        pytest.skip("no systemd-analyze here: the system package systemd has it")
+        pytest.skip(skips.NO_SYSTEMD_ANALYZE)
     leader = next(iter(deployed.juju.units.values()))
     assert deployed.dispatch(leader, model.Hook("install"))[0]
     path = f"/etc/systemd/system/{SERVICE}.service"

@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.simulation import containers, hosts
-from tests.support import matrix, skips
+from tests.support import skips
+from tools import matrix
 
 UID = 584792
 METADATA = {"charm-user": "non-root", "containers": {"workload": {"uid": UID, "gid": UID}}}
@@ -38,6 +39,7 @@ with socket.create_server(("localhost", int(os.environ["HTTP_PROBE_PORT"]))) as 
             connection.recv(4096)
             connection.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: 0\\r\\n\\r\\n")
 """
+UNIQUE = f"6000.{os.getpid()}"  # Seconds that no process of another test run sleeps.
 PERIOD = 0.2  # Seconds between the kubelet's probes.
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason=skips.NOT_ROOT)
 
@@ -62,7 +64,7 @@ def machine(site: hosts.Site, tmp_path: pathlib.Path) -> hosts.Machine:
 def make_pod(site: hosts.Site, tmp_path: pathlib.Path) -> Iterator[Callable[[int], hosts.Pod]]:
     """Return what starts a pod of a number, whose agent only answers probes."""
     if not (pebble := hosts.find_pebble()):
-        pytest.skip(hosts.NO_PEBBLE)
+        pytest.skip(skips.NO_PEBBLE)
     pods = []
 
     def make_pod(number: int) -> hosts.Pod:
@@ -163,14 +165,15 @@ def test_a_changed_unit_file_counts_once_systemd_has_read_it(machine: hosts.Mach
 
 
 def test_what_is_enabled_starts_with_the_machine_and_ends_with_it(machine: hosts.Machine):
-    install(machine, "ExecStart=/bin/sleep 6002")
+    command = f"/bin/sleep {UNIQUE}"
+    install(machine, f"ExecStart={command}")
     assert systemctl(machine, "is-enabled", "some") == (1, "disabled\n")
     assert systemctl(machine, "enable", "--now", "some") == (0, "")
-    assert len(processes("/bin/sleep 6002")) == 1
+    assert len(processes(command)) == 1
 
     machine.stop()
 
-    assert not processes("/bin/sleep 6002")
+    assert not processes(command)
     assert systemctl(machine, "is-enabled", "some") == (0, "enabled\n")
     assert systemctl(machine, "is-active", "some") == (0, "active\n")
     assert systemctl(machine, "disable", "--now", "some") == (0, "")
@@ -214,13 +217,14 @@ def test_nothing_survives_a_test_run_that_is_killed(tmp_path: pathlib.Path):
     if problem := containers.problem():
         pytest.skip(problem)
     folder = str(tmp_path)
+    command = f"sleep {UNIQUE}"
     script = f"""
 import pathlib, time
 from tests.simulation import hosts, containers
 site = hosts.Site()
 machine = hosts.Machine(site, "app/0", "10.0.0.1", pathlib.Path({folder!r}),
                         containers.PYTHON, {{}})
-machine.run("sh", "-c", "{{ setsid sleep 6001 & setsid sleep 6001 & }} > /dev/null 2>&1")
+machine.run("sh", "-c", "{{ setsid {command} & setsid {command} & }} > /dev/null 2>&1")
 print(site.folder, flush=True)
 time.sleep(600)
 """
@@ -229,12 +233,12 @@ time.sleep(600)
     )
     assert killed.stdout
     site = pathlib.Path(killed.stdout.readline().strip())
-    wait_for(lambda: len(processes("sleep 6001")) == 2)
+    wait_for(lambda: len(processes(command)) == 2)
 
     killed.kill()
     killed.communicate()
 
-    wait_for(lambda: not processes("sleep 6001"))
+    wait_for(lambda: not processes(command))
     site.rmdir()
 
 

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support import baking, matrix, parameters
+from tests.support import baking, parameters
+from tools import matrix
 
 RESULTS = {
     "leader": "app/0",

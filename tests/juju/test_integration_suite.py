@@ -9,7 +9,8 @@ import sys
 import pytest
 
 from tests.simulation import model, releases, suite
-from tests.support import baking, command, matrix, packing
+from tests.support import baking, command, packing
+from tools import matrix
 
 TESTS = {
     "test_deploy",

@@ -7,7 +7,8 @@ import pathlib
 import pytest
 
 from tests.simulation import controller, hosts, model
-from tests.support import matrix, packing
+from tests.support import packing
+from tools import matrix
 
 APPS = ("some", "other")
 ANY = pytest.mark.parametrize("variant", matrix.functional()[:1], ids=matrix.name)

@@ -9,7 +9,8 @@ import zipfile
 import pytest
 import yaml
 
-from tests.support import baking, command, matrix, packing, parameters
+from tests.support import baking, command, packing, parameters
+from tools import matrix
 
 # Beside the virtual environment, which has a test of its own.
 FILES = {

@@ -6,24 +6,20 @@ begins and ends with units that are all in line with one leader.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 
 import pytest
 
 from tests.simulation import controller, hosts, model
-from tests.support import baking, matrix, packing
+from tests.support import baking, packing
+from tools import matrix
 
 APP = baking.CHARM_NAME
-FILES = {
-    "machine": f"/etc/{APP}-workload/workload.json",
-    "kubernetes": f"/tmp/{APP}-workload/workload.json",
-}
 # The cases of a substrate are run by one process, which deploys for all of them.
 SUBSTRATES = {
     substrate: pytest.param(substrate, marks=pytest.mark.xdist_group(f"rare cases {substrate}"))
-    for substrate in FILES
+    for substrate in matrix.CHOICES["substrate"]
 }
 
 
@@ -34,8 +30,7 @@ def running(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[controller.Controller]:
     """Return two units of a substrate, which are in line with their leader."""
-    if request.param == "kubernetes" and not hosts.find_pebble():
-        pytest.skip(hosts.NO_PEBBLE)
+    hosts.skip_without_pebble(request.param)
     variant = next(v for v in matrix.functional() if v["substrate"] == request.param)
     folder = tmp_path_factory.mktemp(request.param)
     python = packing.python(variant["base"])
@@ -65,11 +60,7 @@ def juju(running: controller.Controller) -> Iterator[model.Model]:
 def add(running: controller.Controller) -> model.Unit:
     """Add a unit, and start what it runs on but for its agent."""
     unit = running.add_unit()
-    host = running.hosts[unit.name]
-    if isinstance(host, hosts.Pod):
-        host.start_workload()
-        host.wait_for_workload()
-        unit.boots = {"workload": f"boot of {unit.name}"}
+    running.start_without_agent(unit)
     running.juju.claim(unit)
     return unit
 
@@ -84,14 +75,6 @@ def follower(juju: model.Model) -> model.Unit:
     return next(unit for unit in juju.units.values() if not juju.is_leader(unit))
 
 
-def settings(running: controller.Controller, unit: model.Unit) -> dict[str, object]:
-    """Read what the unit's workload is written."""
-    text = running.hosts[unit.name].read(
-        FILES["kubernetes" if running.is_kubernetes else "machine"]
-    )
-    return json.loads(text or "{}")
-
-
 def check(running: controller.Controller) -> None:
     """Check that one leader is followed by all, with the newest credentials."""
     juju = running.juju
@@ -102,7 +85,7 @@ def check(running: controller.Controller) -> None:
     assert juju.status == ("active", "")
     assert set(secret.revisions) == {secret.latest}
     for unit in juju.units.values():
-        written = settings(running, unit)
+        written = running.settings(unit)
         assert unit.status == ("active", ""), unit.name
         assert written["leader"] == juju.leader, unit.name
         assert written["leads"] == juju.is_leader(unit), unit.name
@@ -146,15 +129,6 @@ def dispatch_all_of(running: controller.Controller, unit: model.Unit) -> None:
         assert succeeded, (hook.name, output, running.juju.log)
 
 
-def act(running: controller.Controller, unit: model.Unit, name: str) -> model.Action:
-    """Run an action."""
-    _, action = running.juju.enqueue(unit, name)
-    hook = running.juju.next_hook(unit)
-    assert hook is not None and hook.action is action
-    running.dispatch(unit, hook)
-    return action
-
-
 @pytest.mark.parametrize("events", ["all", "few"])
 def test_the_leader_is_removed(running: controller.Controller, juju: model.Model, events: str):
     """It leads in its last hooks, and leaves the application's status alone.
@@ -191,9 +165,9 @@ def test_secret_changed_comes_late(running: controller.Controller, juju: model.M
     (secret,) = juju.secrets.values()
     old = secret.revisions[secret.latest]["password"]
 
-    rotated = act(running, leader(juju), "rotate-credentials")
+    rotated = running.act(leader(juju), "rotate-credentials")
     running.dispatch_all()
-    meanwhile = settings(running, follower(juju))["password"]
+    meanwhile = running.settings(follower(juju))["password"]
     statuses = {unit.status for unit in juju.units.values()}
     juju.clock.advance(8)
     running.dispatch_all()
@@ -211,10 +185,9 @@ def test_an_agent_freezes_in_a_hook_until_another_unit_leads(
     old = leader(juju)
     (secret,) = juju.secrets.values()
     revisions, began = dict(secret.revisions), juju.clock.now
-    due = {"JUJU_SECRET_ID": f"secret:{secret.id}", "JUJU_SECRET_LABEL": secret.label}
 
     running.before_commit = lambda: depose(running)
-    succeeded, _ = running.dispatch(old, model.Hook("secret-rotate", due))
+    succeeded, _ = running.dispatch(old, secret.rotate_hook())
     running.before_commit = lambda: None
     taken = juju.clock.now - began
     bring_back(juju, old)
@@ -240,7 +213,7 @@ def test_a_rotation_is_refused_at_its_commit(running: controller.Controller, juj
     revisions = dict(secret.revisions)
 
     running.before_commit = lambda: depose(running)
-    action = act(running, old, "rotate-credentials")
+    action = running.act(old, "rotate-credentials")
     running.before_commit = lambda: None
     bring_back(juju, old)
     running.dispatch_all()
@@ -260,7 +233,7 @@ def test_a_lost_unit_comes_back_after_a_rotation(
     before = secret.latest
     juju.agent_lost(lost)
 
-    act(running, leader(juju), "rotate-credentials")
+    running.act(leader(juju), "rotate-credentials")
     running.dispatch_all()
     meanwhile = set(secret.revisions)
     bring_back(juju, lost)
@@ -320,7 +293,7 @@ def test_the_removal_of_a_revision_fails_again_and_again(
     unit = leader(juju)
     (secret,) = juju.secrets.values()
     secret.lost.add(secret.latest)
-    act(running, unit, "rotate-credentials")
+    running.act(unit, "rotate-credentials")
     dispatch_all_of(running, follower(juju))
 
     failures = []
@@ -356,7 +329,7 @@ def test_the_workload_s_check_fails_and_recovers(
     unit = follower(juju)
     pod = running.hosts[unit.name]
     assert isinstance(pod, hosts.Pod)
-    file = FILES["kubernetes"]
+    file = running.settings_file
     script = f"""
         touch /tmp/fine
         cat > /tmp/check.yaml <<'END'
@@ -410,7 +383,7 @@ def test_a_new_unit_has_the_name_of_the_former_leader(
     unit = add(running)
 
     dispatch_all_of(running, unit)
-    waiting, meanwhile = unit.status, settings(running, unit)
+    waiting, meanwhile = unit.status, running.settings(unit)
     running.dispatch_all()
 
     assert unit.name == highest.name

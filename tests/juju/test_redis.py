@@ -11,7 +11,8 @@ import pytest
 
 from tests.redis import cluster, example
 from tests.simulation import controller, hosts, model
-from tests.support import baking, matrix, packing, skips
+from tests.support import baking, packing, skips
+from tools import matrix
 
 VARIANTS = pytest.mark.parametrize(
     "variant",
@@ -35,8 +36,7 @@ def test_its_client_loses_only_what_redis_was_told_to_risk(
         pytest.skip(skips.NO_REDIS)
     if problem := packing.problem():
         pytest.skip(problem)
-    if variant["substrate"] == "kubernetes" and not hosts.find_pebble():
-        pytest.skip(hosts.NO_PEBBLE)
+    hosts.skip_without_pebble(variant["substrate"])
     if variant["substrate"] == "machine" and os.geteuid():
         pytest.skip(skips.NOT_ROOT)
     charm = baking.bake(variant, tmp_path / "baked")

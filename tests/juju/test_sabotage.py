@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator, Mapping
 import pytest
 
 from tests.simulation import controller, hosts, model, suite
-from tests.support import baking, matrix, packing
+from tests.support import baking, packing
+from tools import matrix
 
 UNITS = 3
 FOLLOWS = "test_every_unit_follows_the_leader"
@@ -133,7 +134,8 @@ class Shared:
             for unit in juju.units.values():
                 unit.failed = None
         for unit in [unit for unit in juju.units.values() if not (unit.alive or unit.starting)]:
-            start_agent(self.running.hosts[unit.name], unit)
+            unit.starting = True
+            self.running.hosts[unit.name].start_agent()
         for _ in range(missing):
             self.running.start(self.running.add_unit())
         self._wait_until_quiet()
@@ -156,16 +158,6 @@ class Shared:
 def shared_by_one_process(substrate: str) -> object:
     """Return the parameter for a fixture that one process makes for all tests that use it."""
     return pytest.param(substrate, marks=pytest.mark.xdist_group(f"sabotages of {substrate}"))
-
-
-def start_agent(host: hosts.Host, unit: model.Unit) -> None:
-    """Start an agent that a test has left stopped."""
-    unit.starting = True
-    if isinstance(host, hosts.Machine):
-        host.run("systemctl", "start", f"jujud-machine-{unit.number}")
-    else:
-        host.run("/charm/bin/pebble", "start", "container-agent")
-        host.run("/charm/bin/pebble", "start-checks", "liveness")
 
 
 @pytest.fixture(scope="module", params=[shared_by_one_process("machine")])
@@ -328,9 +320,9 @@ class UnitsTakeAddressesThatDiffer(AddressesDiffer):
     """Each of them has an event in which it takes the address that it sees."""
 
     def _charm_hook(self, unit: model.Unit) -> model.Hook | None:
-        told = vars(self).setdefault("told", set())
-        if unit.name not in told:
-            return model.Hook("update-status", done=lambda: told.add(unit.name))
+        updated = vars(self).setdefault("updated", set())
+        if unit.name not in updated:
+            return model.Hook("update-status", done=lambda: updated.add(unit.name))
         return super()._charm_hook(unit)
 
 

@@ -10,7 +10,8 @@ from xml.etree import ElementTree
 
 import yaml
 
-from tests.support import baking, matrix, parameters
+from tests.support import baking, parameters
+from tools import matrix
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -109,9 +110,9 @@ def test_the_readme_has_every_action_option_and_status(
     assert sorted(re.findall(r"^\| `(waiting [^`]*)` \|", readme, re.MULTILINE)) == sorted(waiting)
     levels = re.search(r"LOG_LEVELS = \((.*)\)", source)
     assert levels and all(f"`{level}`" in readme for level in re.findall(r"\w+", levels[1]))
-    juju = "Juju 3.6 and 4," if variant["integration_tests"] == "jubilant" else "Juju 3.6,"
     (assumed, *_) = charmcraft["assumes"]
-    assert f"{juju} from {assumed.removeprefix('juju >= ')} on," in readme
+    juju = matrix.juju(variant["integration_tests"])
+    assert f"Juju {juju}, from {assumed.removeprefix('juju >= ')} on," in readme
     (packed,) = re.findall(r"juju deploy \./(\S+)", readme)
     assert fnmatch.fnmatch(f"{name}_amd64.charm", packed)
     resources = re.findall(r"--resource ([\w-]+)=(\S+)", readme)

@@ -11,7 +11,8 @@ import pytest
 import tomli
 import yaml
 
-from tests.support import baking, command, matrix, parameters
+from tests.support import baking, command, parameters
+from tools import matrix
 
 FILES = {
     ".github/CODEOWNERS",

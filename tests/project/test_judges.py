@@ -21,8 +21,8 @@ import pytest
 import tomli
 import yaml
 
-from tests.support import baking, command, matrix, parameters, pythons, skips
-from tools import pins
+from tests.support import baking, command, parameters, pythons, skips
+from tools import matrix, pins
 
 GROUP = tomli.loads((matrix.TEMPLATE / "pyproject.toml").read_text())["dependency-groups"]
 # A licence changes nothing that a judge reads, but for its own file.

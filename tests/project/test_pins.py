@@ -9,8 +9,8 @@ import shutil
 import pytest
 import tomli
 
-from tests.support import baking, matrix, parameters
-from tools import pins
+from tests.support import baking, parameters
+from tools import matrix, pins
 
 
 def requirements(pyproject: pathlib.Path) -> set[str]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 
-from tests.support import command, matrix, parameters
+from tests.support import command, parameters
+from tools import matrix
 
 README = (matrix.TEMPLATE / "README.md").read_text()
 COMMANDS = re.findall(r"```shell\n(.*?)```", README, re.DOTALL)
@@ -36,10 +36,7 @@ def test_ci_runs_the_test_command_to_the_letter():
 
 def test_the_bake_command_bakes(tmp_path):
     """A fresh clone holds what git tracks, so that is what the command runs in."""
-    clone = tmp_path / "clone"
-    shutil.copytree(
-        matrix.TEMPLATE, clone, ignore=shutil.ignore_patterns(".git", ".tox", ".venv", "*_cache")
-    )
+    clone = command.repository(tmp_path / "clone")
 
     words = f"{COMMANDS[0].strip()} --no-input"
     command.output("sh", "-ec", words, cwd=clone, stdin=subprocess.DEVNULL)
@@ -64,7 +61,7 @@ def test_the_prompts_name_the_python_of_each_base():
 @parameters.FUNCTIONAL
 def test_each_variant_has_the_juju_that_it_needs(variant: matrix.Variant):
     base = variant["base"].removeprefix("ubuntu@")
-    juju = {"pytest-operator": "3.6", "jubilant": "3.6 and 4"}[variant["integration_tests"]]
+    juju = matrix.juju(variant["integration_tests"])
 
     row = f"| {variant['substrate']} | {base} | {variant['integration_tests']} | {juju} |"
 

@@ -14,7 +14,8 @@ import yaml
 from charmcraft.models import project
 from craft_application.models import spread
 
-from tests.support import baking, command, edits, matrix, parameters
+from tests.support import baking, command, edits, parameters
+from tools import matrix
 
 DOCUMENT = (matrix.TEMPLATE / "docs" / "recipes.md").read_text()
 RECIPES = edits.in_document(DOCUMENT)

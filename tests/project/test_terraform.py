@@ -13,7 +13,8 @@ import hcl2
 import pytest
 import yaml
 
-from tests.support import baking, command, matrix, parameters, skips
+from tests.support import baking, command, parameters, skips
+from tools import matrix
 
 TERRAFORM = shutil.which("terraform") or shutil.which("tofu")
 # What juju_application takes, from version 1.0 of the provider on:

@@ -126,29 +126,15 @@ class Cluster:
     @contextlib.contextmanager
     def agent_stopped(self, unit: str, *, without_fence: bool = False) -> Iterator[None]:
         """Keep a unit's agent stopped, and its redis running, until another unit leads."""
-        self._control_agent(unit, "stop")
+        self.running.hosts[unit].stop_agent()
         if without_fence:
             assert self.run(unit, "config", "set", "min-replicas-to-write", "0") == "OK\n"
         with self.juju.changed:
             assert self.juju.clock.wait(FOREVER, lambda: self.juju.leader not in (None, unit))
         yield
-        self._control_agent(unit, "start")
+        self.running.hosts[unit].start_agent()
         with self.juju.changed:
             self.juju.clock.wait(FOREVER, lambda: self.juju.units[unit].alive)
-
-    def _control_agent(self, unit: str, verb: str) -> None:
-        host = self.running.hosts[unit]
-        if isinstance(host, hosts.Machine):
-            commands = [["systemctl", verb, f"jujud-machine-{self.juju.units[unit].number}"]]
-        else:
-            commands = [
-                ["pebble", f"{verb}-checks", "liveness"],
-                ["pebble", verb, "container-agent"],
-            ]
-            commands = [[f"/charm/bin/{command[0]}", *command[1:]] for command in commands]
-        for command in commands:
-            result = host.run(*command)
-            assert result.returncode == 0, result.stdout
 
     def rotate(self, unit: str) -> None:
         """Rotate the credentials by the action."""

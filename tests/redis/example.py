@@ -6,7 +6,8 @@ import pathlib
 
 import jinja2
 
-from tests.support import baking, matrix
+from tests.support import baking
+from tools import matrix
 
 FOLDER = pathlib.Path(__file__).parent / "charm"
 MARK = "    # Common to all workloads:\n"

@@ -36,8 +36,9 @@ def main(prefix: str, targets: pathlib.Path) -> None:
         address = aims["addresses"][turn % len(aims["addresses"])]
         with contextlib.suppress(OSError, RedisError), connect(address, aims) as redis:
             while not ended.is_set():
+                asked = time.monotonic()
                 ask(redis, "SET", f"{prefix}{number}", "x")
-                print(f"{prefix}{number}", time.monotonic(), address, flush=True)
+                print(f"{prefix}{number}", asked, address, flush=True)
                 number += 1
                 time.sleep(PAUSE)
         turn += 1

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 
 LOOK = 0.2  # Real seconds after which a thread looks again at what nobody tells it.
+PATIENCE = 60.0  # Real seconds after which time goes on for a client, though units are busy.
 Due = tuple[float, int, Callable[[], None]]
 STEP = 5.0  # Seconds that pass when all is quiet and nothing is due.
 
@@ -73,10 +74,10 @@ class Clock:
     def sleep(self, seconds: float) -> None:
         """Let a client sleep between two looks at the model.
 
-        It sleeps until all is quiet, but no longer than it would for real. If nothing has
-        happened since it looked last, nothing will before what is due next: time jumps there.
+        It sleeps until all is quiet. If nothing has happened since it looked last, nothing will
+        before what is due next: time jumps there.
         """
-        real = time.monotonic() + seconds
+        real = time.monotonic() + max(seconds, PATIENCE)
         while not (quiet := self._holds == 0 and self._is_quiet()):
             if (left := real - time.monotonic()) <= 0:
                 break

@@ -67,6 +67,7 @@ class Controller(deployment.Deployment):
                 return jujucli.run(self, list(args))
             if (running := self._contexts.get(context)) is None:
                 raise model.CommandError("the agent that ran this hook is gone")
+            self.commands[command] += 1
             return 0, running.run(command, list(args), stdin), ""
         except model.CommandError as e:
             return e.status, "", f"ERROR {e}\n"

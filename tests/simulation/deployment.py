@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import collections
+import json
 import pathlib
 import zipfile
 from collections.abc import Callable
@@ -43,6 +45,7 @@ class Deployment:
         }
         # What happens between the end of a hook that `dispatch` runs and its commit.
         self.before_commit: Callable[[], None] = lambda: None
+        self.commands: collections.Counter[str] = collections.Counter()  # Hook commands run.
         self._folder = folder
         self._python = python
         self._contexts: dict[str, hookcommands.Context] = {}
@@ -95,10 +98,28 @@ class Deployment:
         self.name_charm(unit)
         return unit
 
+    @property
+    def settings_file(self) -> str:
+        """The path of what the placeholder of a workload reads."""
+        folder = "/tmp" if self.is_kubernetes else "/etc"
+        return f"{folder}/{self.juju.app}-workload/workload.json"
+
+    def settings(self, unit: model.Unit) -> dict[str, object]:
+        """Read what a unit's workload reads; nothing if it isn't there."""
+        return json.loads(self.hosts[unit.name].read(self.settings_file) or "{}")
+
     def name_charm(self, unit: model.Unit) -> None:
         """Write down which charm the unit runs, where Juju does so."""
         url = f"local:{self.juju.app}-{self.juju.charm_version}"
         (self.hosts[unit.name].charm / ".juju-charm").write_text(f"{url}\n")
+
+    def start_without_agent(self, unit: model.Unit) -> None:
+        """Start what a unit's workload runs on; a machine starts when it is needed."""
+        host = self.hosts[unit.name]
+        if isinstance(host, hosts.Pod):
+            host.start_workload()
+            host.wait_for_workload()
+            unit.boots = {"workload": f"boot of {unit.name}"}
 
     def start(self, unit: model.Unit) -> None:
         """Start what a unit runs on, and its agent."""
@@ -118,6 +139,14 @@ class Deployment:
         context = self._contexts.pop(environment["JUJU_CONTEXT_ID"])
         self.before_commit()
         return context.finish(result.returncode), result.stdout
+
+    def act(self, unit: model.Unit, name: str) -> model.Action:
+        """Dispatch an action of a unit that has nothing else to run, and return it."""
+        _, action = self.juju.enqueue(unit, name)
+        hook = self.juju.next_hook(unit)
+        assert hook is not None and hook.action is action
+        self.dispatch(unit, hook)
+        return action
 
     def dispatch_all(self) -> None:
         """Dispatch until no unit that is there has anything left to run before time passes."""

@@ -34,7 +34,6 @@ class Context:
         self.id = f"{unit.name}-{hook.name}-{model.new_id()}"
         self.unit = unit
         self.hook = hook
-        self.commands: list[str] = []
         self._model = juju
         self._app_settings: dict[str, str] = {}
         self._unit_settings: dict[str, str] = {}
@@ -52,7 +51,6 @@ class Context:
         Raises:
             CommandError: if Juju refuses.
         """
-        self.commands.append(command)
         method = getattr(self, f"_{command.replace('-', '_')}", None)
         if method is None:
             raise model.CommandError(f"the simulated Juju has no {command}")

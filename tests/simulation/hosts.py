@@ -14,12 +14,14 @@ import subprocess
 import tempfile
 import threading
 import time
+import zipfile
 from collections.abc import Mapping
 
-from tests.simulation import containers, hookcommands
-from tests.support import packing
+import pytest
 
-NO_PEBBLE = "no Pebble: neither `pebble` on PATH nor in Go's bin folder, where .ci/run puts it"
+from tests.simulation import containers, hookcommands
+from tests.support import command, skips
+
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 JUJU = "/var/lib/juju"
 # The user of charms that ask for `charm-user: non-root`, and the group that owns a pod's volume:
@@ -37,18 +39,19 @@ GRACE = 30.0  # Seconds that a pod gets to end.
 
 def find_pebble() -> str | None:
     """Return the Pebble of this machine: on PATH, or where `go install` puts it."""
-    paths = [os.environ.get("PATH", ""), os.environ.get("GOBIN", ""), str(_go_bin())]
-    return next((found for path in paths if (found := _pebble_in(path))), None)
+    return next(filter(None, map(_pebble_in, command.program_folders())), None)
 
 
-def _go_bin() -> pathlib.Path:
-    return pathlib.Path(os.environ.get("GOPATH", pathlib.Path.home() / "go")) / "bin"
+def skip_without_pebble(substrate: str) -> None:
+    """Skip a test of a substrate that needs Pebble where there is none."""
+    if substrate == "kubernetes" and not find_pebble():
+        pytest.skip(skips.NO_PEBBLE)
 
 
 @functools.cache
-def _pebble_in(path: str) -> str | None:
+def _pebble_in(folder: str) -> str | None:
     # Debian has another program of that name.
-    found = shutil.which("pebble", path=path)
+    found = shutil.which("pebble", path=folder)
     if found is None:
         return None
     result = subprocess.run([found, "help", "stop-checks"], capture_output=True)
@@ -145,8 +148,15 @@ class Host:
         return f"{JUJU}/agents/{self._name}/charm"
 
     def install_charm(self, packed: pathlib.Path) -> None:
-        """Unpack a charm over what is there, as an upgrade does."""
-        packing.unpack(packed, self.charm)
+        """Unpack a charm over what is there, as an upgrade does, file modes included."""
+        with zipfile.ZipFile(packed) as archive:
+            for item in archive.infolist():
+                if not item.is_dir():
+                    # A process may have the library that is there in its memory.
+                    (self.charm / item.filename).unlink(missing_ok=True)
+                extracted = archive.extract(item, self.charm)
+                if mode := item.external_attr >> 16:
+                    os.chmod(extracted, mode & 0o7777)
 
     def start(self) -> None:
         """Start the host with the unit's agent."""
@@ -175,6 +185,14 @@ class Host:
         """Whether the unit's agent is started, though it may not have reported to Juju yet."""
         raise NotImplementedError
 
+    def start_agent(self) -> None:
+        """Start the unit's agent after stop_agent."""
+        raise NotImplementedError
+
+    def stop_agent(self) -> None:
+        """Stop the unit's agent alone, until start_agent."""
+        raise NotImplementedError
+
     def read(self, path: str) -> str | None:
         """Read a file of the workload's, if it is there."""
         file = self._workload.root / path.lstrip("/")
@@ -183,6 +201,11 @@ class Host:
     def mode(self, path: str) -> int:
         """Return the permissions of a file of the workload's."""
         return (self._workload.root / path.lstrip("/")).stat().st_mode & 0o7777
+
+    def _succeed(self, *args: str) -> None:
+        """Run a command that has to succeed where the charm runs."""
+        result = self.run(*args)
+        assert result.returncode == 0, result.stdout
 
     @functools.cached_property
     def _network(self) -> int:
@@ -241,17 +264,13 @@ class Machine(Host):
 
     def start(self) -> None:
         """Start the machine and the agent, which is a service as on Juju's machines."""
-        service = f"jujud-machine-{self._number}"
-        if self._beside is not None:
-            service = f"jujud-{self._name}"
         variables = "".join(f'Environment="{k}={v}"\n' for k, v in self.environment.items())
-        unit = self._boot().root / "etc/systemd/system" / f"{service}.service"
+        unit = self._boot().root / "etc/systemd/system" / f"{self._agent_service}.service"
         unit.write_text(
             f"[Service]\nExecStart={JUJU}/tools/{self._name}/agent {self.unit}\n{variables}"
             "[Install]\nWantedBy=multi-user.target\n"
         )
-        result = self.run("systemctl", "enable", "--now", service)
-        assert result.returncode == 0, result.stdout
+        self._succeed("systemctl", "enable", "--now", self._agent_service)
 
     def stop(self) -> None:
         """Kill all processes of the machine."""
@@ -271,12 +290,24 @@ class Machine(Host):
 
     def runs_agent(self) -> bool:
         """Whether the agent's service is started."""
-        return self.service(f"jujud-machine-{self._number}")["ActiveState"] == "active"
+        return self.service(self._agent_service)["ActiveState"] == "active"
+
+    def start_agent(self) -> None:
+        """Start the agent's service."""
+        self._succeed("systemctl", "start", self._agent_service)
+
+    def stop_agent(self) -> None:
+        """Stop the agent's service."""
+        self._succeed("systemctl", "stop", self._agent_service)
 
     def service(self, name: str) -> dict[str, str]:
         """Return the properties of a service that systemctl shows."""
         lines = self.run("systemctl", "show", name).stdout.splitlines()
         return dict(line.split("=", 1) for line in lines)
+
+    @property
+    def _agent_service(self) -> str:
+        return f"jujud-{self._name}" if self._beside else f"jujud-machine-{self._number}"
 
     @property
     def _juju(self) -> pathlib.Path:
@@ -428,6 +459,16 @@ class Pod(Host):
         """Whether the charm container's Pebble has started the agent."""
         services = self.run("/charm/bin/pebble", "services", "container-agent").stdout
         return bool(re.search("enabled +active", services))
+
+    def start_agent(self) -> None:
+        """Start the agent, and have the kubelet look after it."""
+        self._succeed("/charm/bin/pebble", "start", "container-agent")
+        self._succeed("/charm/bin/pebble", "start-checks", "liveness")
+
+    def stop_agent(self) -> None:
+        """Stop the agent, once the kubelet doesn't look after it."""
+        self._succeed("/charm/bin/pebble", "stop-checks", "liveness")
+        self._succeed("/charm/bin/pebble", "stop", "container-agent")
 
     def install_charm(self, packed: pathlib.Path) -> None:
         """Unpack a charm over what is there; it is its user's."""

@@ -73,6 +73,11 @@ class Secret:
         """The newest revision."""
         return max(self.revisions)
 
+    def rotate_hook(self) -> Hook:
+        """Return the hook that says that it is time to rotate; none comes by itself here."""
+        label = {"JUJU_SECRET_LABEL": self.label}
+        return Hook("secret-rotate", {"JUJU_SECRET_ID": f"secret:{self.id}"} | label)
+
 
 @dataclasses.dataclass
 class Action:

@@ -9,10 +9,9 @@ import pathlib
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping
 
-import pytest
-
 from tests.simulation import containers, controller, hosts, model
-from tests.support import baking, command, matrix, packing
+from tests.support import baking, command, packing
+from tools import matrix
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,8 +46,7 @@ class Suite:
         folder: pathlib.Path,
         tox_folder: pathlib.Path,
     ):
-        if variant["substrate"] == "kubernetes" and not hosts.find_pebble():
-            pytest.skip(hosts.NO_PEBBLE)
+        hosts.skip_without_pebble(variant["substrate"])
         self.packed = packer.pack(variant)
         self._variant = variant
         self._folder = folder

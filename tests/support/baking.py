@@ -9,7 +9,8 @@ from collections.abc import Mapping
 
 from cookiecutter.main import cookiecutter
 
-from tests.support import command, matrix
+from tests.support import command
+from tools import matrix
 
 CHARM_NAME = "fixture-charm"
 COMMAND = (sys.executable, "-m", "cookiecutter")

@@ -10,7 +10,7 @@ import signal
 import subprocess
 from collections.abc import Iterator
 
-from tests.support import matrix
+from tools import matrix
 
 
 def run(*arguments: str | pathlib.Path, **options: object) -> subprocess.CompletedProcess[str]:
@@ -36,6 +36,13 @@ def output(*arguments: str | pathlib.Path, **options: object) -> str:
     result = run(*arguments, **options)
     assert result.returncode == 0, result.stdout
     return result.stdout
+
+
+def program_folders() -> list[str]:
+    """List where programs are: in the folders of PATH, and where `go install` puts them."""
+    go = os.environ.get("GOPATH") or str(pathlib.Path.home() / "go")
+    folders = [*os.environ["PATH"].split(os.pathsep), os.environ.get("GOBIN", ""), f"{go}/bin"]
+    return [folder for folder in folders if folder]
 
 
 @contextlib.contextmanager

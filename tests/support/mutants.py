@@ -54,7 +54,7 @@ class Module:
     def all(self, *kinds: type[ast.AST]) -> Iterator:
         """Return all parts of these kinds, in the order in which they are written."""
         found = (node for node in ast.walk(self.tree) if isinstance(node, kinds))
-        return iter(sorted(found, key=place))
+        return iter(sorted(found, key=position))
 
     def calls(self, *names: str) -> Iterator[ast.Call]:
         """Return the calls of functions and methods of these names, or all."""
@@ -80,7 +80,7 @@ class Module:
     def edited(self, edit: Edit) -> str:
         """Return the source with some parts replaced."""
         text = self.source.encode()
-        for node, new in sorted(edit, key=lambda each: place(each[0]), reverse=True):
+        for node, new in sorted(edit, key=lambda each: position(each[0]), reverse=True):
             start = self._starts[node.lineno - 1] + node.col_offset  # type: ignore
             end = self._starts[node.end_lineno - 1] + node.end_col_offset  # type: ignore
             text = text[:start] + new.encode() + text[end:]
@@ -118,7 +118,7 @@ def make(kind: str, sources: dict[str, str]) -> list[Mutant]:
     return mutants
 
 
-def place(node: ast.AST) -> tuple[int, int]:
+def position(node: ast.AST) -> tuple[int, int]:
     """Return where a part is."""
     return node.lineno, node.col_offset  # type: ignore[attr-defined]
 

@@ -10,12 +10,12 @@ import re
 import shutil
 import subprocess
 import sys
-import zipfile
 
 import filelock
 
 from tests.simulation import containers
-from tests.support import baking, command, matrix, pythons
+from tests.support import baking, command, pythons
+from tools import matrix
 
 # Modules that charmcraft imports and only the system package python3-apt carries.
 _APT_PACKAGES = pathlib.Path("/usr/lib/python3/dist-packages")
@@ -106,19 +106,6 @@ def pack(project: pathlib.Path, work: pathlib.Path, base: str) -> pathlib.Path:
     )
     (charm,) = work.glob("*.charm")
     return charm
-
-
-def unpack(charm: pathlib.Path, folder: pathlib.Path) -> pathlib.Path:
-    """Unpack a charm into a folder, file modes included, and return the folder."""
-    with zipfile.ZipFile(charm) as archive:
-        for item in archive.infolist():
-            if not item.is_dir():
-                # A process may have the library that is there in its memory.
-                (folder / item.filename).unlink(missing_ok=True)
-            extracted = archive.extract(item, folder)
-            if mode := item.external_attr >> 16:
-                os.chmod(extracted, mode & 0o7777)
-    return folder
 
 
 @functools.cache

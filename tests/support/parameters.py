@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support import matrix
+from tools import matrix
 
 FUNCTIONAL = pytest.mark.parametrize("variant", matrix.functional(), ids=matrix.name)
 EVERY = pytest.mark.parametrize("variant", matrix.every(), ids=matrix.name)

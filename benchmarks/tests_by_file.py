@@ -9,7 +9,7 @@ import time
 import xml.etree.ElementTree as ElementTree
 
 from benchmarks import timing
-from tests.support import matrix
+from tools import matrix
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ from typing import cast
 
 import answer_rules
 
-TEMPLATE = pathlib.Path(__file__).parents[2]
+TEMPLATE = pathlib.Path(__file__).parents[1]
 CONTEXT: dict[str, object] = json.loads((TEMPLATE / "cookiecutter.json").read_text())
 CHOICES: dict[str, list[str]] = {
     key: value
@@ -23,6 +23,8 @@ CHOICES: dict[str, list[str]] = {
 PYTHONS = cast("dict[str, str]", CONTEXT["_pythons"])
 # Juju's snap channels that a harness's integration tests run on.
 JUJU_CHANNELS = cast("dict[str, list[str]]", CONTEXT["_juju_channels"])
+# By reason, the choices that don't work together.
+INCOMPATIBLE = cast("dict[str, dict[str, str]]", CONTEXT["_incompatible"])
 # Choices that change what the charm does or how it is tested; each combination runs its own tox.
 FUNCTIONAL = ("substrate", "base", "integration_tests")
 
@@ -43,6 +45,12 @@ def is_incompatible(variant: Variant) -> bool:
 def name(variant: Variant) -> str:
     """Name a variant for a person, such as machine-24.04-jubilant."""
     return "-".join(value.removeprefix("ubuntu@") for value in variant.values())
+
+
+def juju(harness: str) -> str:
+    """Name the versions of Juju that a harness works with, such as "3.6 and 4"."""
+    tracks = [channel.split("/")[0].removesuffix(".0") for channel in JUJU_CHANNELS[harness]]
+    return " and ".join(tracks)
 
 
 def every() -> list[Variant]:
