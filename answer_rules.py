@@ -137,7 +137,8 @@ def text_problem(question: str, text: str) -> str | None:
     length = sum(1 if char.isascii() or question != "author" else 2 for char in text)
     longest = LONGEST.get(question, TEXT_MAX)
     if length > longest:
-        return f"has {length} characters; shorten it to {longest}"
+        unit = "characters" if length == len(text) else "columns"
+        return f"has {length} {unit}; shorten it to {longest}"
     if question == "title" and length < 2:
         return "has 1 character; Charmhub wants 2 to 40"
     if question == "author" and ENCODING.search(text):

@@ -36,7 +36,7 @@ def bake_least(folder: pathlib.Path) -> None:
 
 def bake_unchanged(charm: pathlib.Path, folder: pathlib.Path) -> None:
     """Bake a template that asks nothing and whose files are those of a charm, as they are."""
-    shutil.copytree(charm, folder / "unchanged" / "<<cookiecutter.charm_name>>")
+    shutil.copytree(charm, folder / "unchanged" / matrix.CHARM)
     delimiters = "_jinja2_env_vars"
     questions = json.dumps({"charm_name": "my-app", delimiters: matrix.CONTEXT[delimiters]})
     (folder / "unchanged" / "cookiecutter.json").write_text(questions)

@@ -24,7 +24,8 @@ def pytest_report_header() -> list[str]:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the longest first, so that none is left to one worker while the others are done."""
     longest = ["test_integration_suite", "test_sabotage", "test_generated_tox", "test_dispatch"]
-    longest += ["test_redis", "test_recipes", "test_growth", "test_ways_to_run", "test_faults"]
+    longest += ["test_rare_cases", "test_redis", "test_recipes", "test_growth", "test_ways_to_run"]
+    longest += ["test_faults"]
     longest += ["test_histories", "test_mutants", "test_packing"]
     ranks = {f"{name}.py": rank for rank, name in enumerate(longest)}
     items.sort(key=lambda item: ranks.get(item.path.name, len(ranks)))
@@ -32,8 +33,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Fail a test whose group pytest-xdist ignores: each process would deploy for it anew."""
-    is_grouped = "@" in item.nodeid or not getattr(item.config.option, "loadgroup", False)
-    if item.get_closest_marker("xdist_group") and not is_grouped:
+    groups = getattr(item.config.option, "loadgroup", False)
+    if groups and item.get_closest_marker("xdist_group") and "@" not in item.nodeid:
         pytest.fail("pytest-xdist ignores groups with this version of pytest", pytrace=False)
 
 

@@ -13,6 +13,7 @@ from typing import cast
 import answer_rules
 
 TEMPLATE = pathlib.Path(__file__).parents[1]
+CHARM = "<<cookiecutter.charm_name>>"  # The folder of what is baked.
 CONTEXT: dict[str, object] = json.loads((TEMPLATE / "cookiecutter.json").read_text())
 CHOICES: dict[str, list[str]] = {
     key: value

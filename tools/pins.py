@@ -14,15 +14,14 @@ import sys
 
 from tools import matrix
 
-CHARM = "<<cookiecutter.charm_name>>"
 FILES = (
     ".ci/run",
     "README.md",
     "docs/recipes.md",
     "pyproject.toml",
     "tox.ini",
-    f"{CHARM}/pyproject.toml",
-    f"{CHARM}/tox.ini",
+    f"{matrix.CHARM}/pyproject.toml",
+    f"{matrix.CHARM}/tox.ini",
 )
 # What must not be lifted, and why.
 HELD = {
@@ -33,9 +32,9 @@ HELD = {
 }
 # The oldest Python that the template and a charm run on.
 PYTHON = "3.10"
-# What needs a newer one, which tests/project/test_judges.py finds.
-JUDGES = {"charmhub-listing-review", "charmlint"}
-JUDGES_PYTHON = "3.12"
+# What needs a newer one, which tests/project/test_reviewers.py finds.
+REVIEWERS = {"charmhub-listing-review", "charmlint"}
+REVIEWERS_PYTHON = "3.12"
 
 PIN = re.compile(
     r"(?P<name>[a-z0-9][a-z0-9-]*)(?P<extras>\[[a-z,]+\])?"
@@ -67,7 +66,7 @@ def actions(workflows: pathlib.Path) -> dict[str, set[tuple[str, str]]]:
 def newest_versions(names: set[str]) -> dict[str, str]:
     """Ask the package index for the newest version of each package that runs on its Python."""
     newest: dict[str, str] = {}
-    for python, packages in ((PYTHON, names - JUDGES), (JUDGES_PYTHON, names & JUDGES)):
+    for python, packages in ((PYTHON, names - REVIEWERS), (REVIEWERS_PYTHON, names & REVIEWERS)):
         result = subprocess.run(
             ["uv", "pip", "compile", "--quiet", "--no-deps", "--no-header", "--no-annotate"]
             + ["--python-version", python, "-"],
@@ -140,7 +139,7 @@ def hand_actions_on(root: pathlib.Path = matrix.TEMPLATE) -> list[str]:
             changes.append(f"{pin['name']} becomes {tag}")
         return handed_on
 
-    for path in sorted((root / CHARM / ".github" / "workflows").glob("*.yaml")):
+    for path in sorted((root / matrix.CHARM / ".github" / "workflows").glob("*.yaml")):
         path.write_text(ACTION.sub(hand_on, path.read_text()))
     return changes
 

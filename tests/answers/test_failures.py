@@ -213,7 +213,7 @@ def test_a_bake_that_is_cut_short_leaves_nothing(
 ):
     """A pipe that nobody writes to, as the template's last file, keeps the bake half way."""
     template = copy_template(tmp_path)
-    pipe = template / "<<cookiecutter.charm_name>>" / "zzz"
+    pipe = template / matrix.CHARM / "zzz"
     os.mkfifo(pipe)
 
     with (

@@ -28,7 +28,7 @@ from tests.support import baking, command
 from tools import matrix
 
 LINKS = pydantic.TypeAdapter(charmcraft.Links)
-FOLDER = matrix.TEMPLATE / "<<cookiecutter.charm_name>>"
+FOLDER = matrix.TEMPLATE / matrix.CHARM
 TEMPLATES = [
     path.relative_to(FOLDER).as_posix()
     for path in FOLDER.rglob("*")
@@ -91,7 +91,7 @@ CODE = (
 
 
 def accepted(answers: dict[str, str]) -> bool:
-    """Whether the hook takes the answers."""
+    """Whether the rules take the answers."""
     return answer_rules.first_problem({"charm_name": "fixture", **answers}) is None
 
 

@@ -116,7 +116,7 @@ def test_a_name_is_accepted_exactly_if_charmcraft_and_juju_take_it(name: str):
 
 
 @pytest.mark.parametrize("name", TRICKY)
-def test_no_trap_tells_the_hook_from_both_rules(name: str):
+def test_a_tricky_name_is_accepted_exactly_if_charmcraft_and_juju_take_it(name: str):
     assert (answer_rules.name_problem(name) is None) == works(name)
 
 

@@ -172,7 +172,7 @@ def run_version(
 def test_windows_takes_every_path_but_the_template_folder_s():
     """The folder's name holds the delimiters; nothing below it does."""
     paths = command.tracked()
-    inner = [path.removeprefix("<<cookiecutter.charm_name>>/") for path in paths]
+    inner = [path.removeprefix(f"{matrix.CHARM}/") for path in paths]
 
     assert [
         path for path in inner for part in path.split("/") if REFUSED_BY_WINDOWS.search(part)

@@ -11,7 +11,7 @@ from cookiecutter import utils
 
 from tools import matrix
 
-FOLDER = matrix.TEMPLATE / "<<cookiecutter.charm_name>>"
+FOLDER = matrix.TEMPLATE / matrix.CHARM
 FILES = sorted(
     path
     for folder in (FOLDER, matrix.TEMPLATE / "templates")

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import pathlib
 import re
-import shutil
 import sys
 
 import pytest
@@ -36,8 +35,7 @@ def test_the_unit_tests_find_a_mistake(
     baker: baking.Baker, tmp_path: pathlib.Path, kind: str, substrate: str
 ):
     """survivors.toml lists the mutants that live, each with the reason."""
-    charm = tmp_path / "charm"
-    shutil.copytree(baker.bake({"substrate": substrate}), charm)
+    charm = baker.copy({"substrate": substrate}, tmp_path / "charm")
 
     surviving.check(charm, surviving.make(baker, kind, substrate))
 
@@ -47,8 +45,7 @@ def test_the_unit_tests_kill_all_mutants_but_the_listed(
     baker: baking.Baker, tmp_path: pathlib.Path, substrate: str
 ):
     """survivors.toml lists those that live, each with the reason."""
-    charm = tmp_path / "charm"
-    shutil.copytree(baker.bake({"substrate": substrate}), charm)
+    charm = baker.copy({"substrate": substrate}, tmp_path / "charm")
     with (charm / "pyproject.toml").open("a") as file:
         file.write(CONFIGURATION)
 

@@ -10,7 +10,7 @@ import pathlib
 import pytest
 from ops import testing
 
-from tests.support import baking, hook_commands, loading, parameters
+from tests.support import baking, loading, parameters, scenario_commands
 
 PEERS = {"relation-ids": 1, "relation-list": 1}
 # In install the charm sees no peer relation; one that leaves looks at nothing.
@@ -130,7 +130,7 @@ def count_commands(
     state = dataclasses.replace(state, leader=leader, secrets={secret})
     commands: collections.Counter[str] = collections.Counter()
 
-    def count(backend: hook_commands.Backend, command: str) -> None:
+    def count(backend: scenario_commands.Backend, command: str) -> None:
         commands[command] += 1
 
     with system.patched():
@@ -140,7 +140,7 @@ def count_commands(
             event = ctx.on.secret_remove(next(iter(state.secrets)), revision=0)
         else:
             event = charm.events.variants(ctx, kind, state)[0]
-        with hook_commands.watched(count), contextlib.suppress(testing.ActionFailed):
+        with scenario_commands.watched(count), contextlib.suppress(testing.ActionFailed):
             ctx.run(event, state)
     # The only command to the workload asks for its version.
     assert len(system.commands) - executed == commands["app-version-set"], kind

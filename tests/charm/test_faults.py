@@ -23,7 +23,7 @@ import ops
 import pytest
 from ops import testing
 
-from tests.support import baking, hook_commands, invariants, loading, parameters
+from tests.support import baking, invariants, loading, parameters, scenario_commands
 
 UNITS = pytest.mark.parametrize(
     ("role", "published"),
@@ -111,7 +111,7 @@ class Run:
         leader = self.discarded.leader
         return copy.deepcopy(dataclasses.replace(before, leader=leader, secrets=secrets))
 
-    def before(self, backend: hook_commands.Backend, command: str) -> None:
+    def before(self, backend: scenario_commands.Backend, command: str) -> None:
         """Note a hook command, and make the fault if it is due."""
         state: Any = backend._state
         self.discarded = state
@@ -128,7 +128,7 @@ class Run:
             self.fault = ops.ModelError(f"ERROR {command} fails")
             raise self.fault
 
-    def wrote(self, backend: hook_commands.Backend, command: str) -> None:
+    def wrote(self, backend: scenario_commands.Backend, command: str) -> None:
         """Note a write of a unit that doesn't lead."""
         if not backend._state.leader:
             self.writes_of_followers.append(command)
@@ -145,7 +145,7 @@ class Run:
         unit.system.steps_left = self.killed_at - 1
         ctx = unit.charm.states.context(0)
         event = unit.charm.events.variants(ctx, kind, state)[0]
-        with unit.system.patched(), hook_commands.watched(self.before, self.wrote):
+        with unit.system.patched(), scenario_commands.watched(self.before, self.wrote):
             try:
                 self.committed = ctx.run(event, state)
             except testing.ActionFailed as e:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import difflib
 import pathlib
 import re
-import shutil
 import sys
 from typing import NamedTuple
 
@@ -86,8 +85,7 @@ def bake(baker: baking.Baker, tmp_path: pathlib.Path):
     """Return a function that bakes a charm which may be edited."""
 
     def bake(substrate: str) -> pathlib.Path:
-        shutil.copytree(baker.bake({"substrate": substrate}), tmp_path / "charm")
-        return tmp_path / "charm"
+        return baker.copy({"substrate": substrate}, tmp_path / "charm")
 
     return bake
 

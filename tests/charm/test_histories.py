@@ -18,7 +18,7 @@ import ops
 from hypothesis import stateful, strategies
 from ops import testing
 
-from tests.support import baking, hook_commands, invariants, loading, parameters
+from tests.support import baking, invariants, loading, parameters, scenario_commands
 
 SETTINGS = hypothesis.settings(
     deadline=None,
@@ -447,11 +447,11 @@ class History(stateful.RuleBasedStateMachine):
 def refusing() -> Iterator[None]:
     """Refuse the data of every relation, as ops makes it known."""
 
-    def refuse(backend: hook_commands.Backend, command: str) -> None:
+    def refuse(backend: scenario_commands.Backend, command: str) -> None:
         if command in ("relation-get", "relation-set"):
             raise ops.model.RelationNotFoundError("ERROR permission denied")
 
-    with hook_commands.watched(refuse):
+    with scenario_commands.watched(refuse):
         yield
 
 

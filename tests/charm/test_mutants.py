@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import pathlib
-import shutil
 
 import pytest
 
@@ -19,8 +18,7 @@ def test_the_unit_tests_find_a_mistake(
     baker: baking.Baker, tmp_path: pathlib.Path, substrate: str
 ):
     """survivors.toml lists the mutants that live, each with the reason."""
-    charm = tmp_path / "charm"
-    shutil.copytree(baker.bake({"substrate": substrate}), charm)
+    charm = baker.copy({"substrate": substrate}, tmp_path / "charm")
 
     made = [surviving.make(baker, kind, substrate) for kind in surviving.EACH_TIME]
     surviving.check(charm, [mutant for mutants_ in made for mutant in mutants_])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pathlib
 import re
-import shutil
 
 import pytest
 
@@ -40,8 +39,7 @@ EDIT = """
 def test_a_call_that_nobody_faked_fails(
     baker: baking.Baker, tmp_path: pathlib.Path, substrate: str, message: str
 ):
-    charm = tmp_path / "charm"
-    shutil.copytree(baker.bake({"substrate": substrate}), charm)
+    charm = baker.copy({"substrate": substrate}, tmp_path / "charm")
     call = CALLS[message].replace("HARM", str(tmp_path / "harm"))
 
     edits.apply(EDIT.replace("CALL", call), charm)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pathlib
 import re
 import shutil
@@ -9,7 +10,7 @@ import shutil
 import pytest
 import tomli
 
-from tests.support import baking, parameters
+from tests.support import baking, command, parameters
 from tools import matrix, pins
 
 
@@ -30,7 +31,7 @@ def test_both_layers_pin_a_package_alike():
 
 def test_both_layers_pin_an_action_to_the_same_commit():
     outer = pins.actions(matrix.TEMPLATE / ".github" / "workflows")
-    inner = pins.actions(matrix.TEMPLATE / pins.CHARM / ".github" / "workflows")
+    inner = pins.actions(matrix.TEMPLATE / matrix.CHARM / ".github" / "workflows")
 
     assert all(len(commits) == 1 for commits in outer.values())
     assert inner and inner == {name: outer[name] for name in inner}
@@ -97,7 +98,7 @@ def template(tmp_path) -> pathlib.Path:
     for file in pins.FILES:
         (tmp_path / file).parent.mkdir(exist_ok=True)
         shutil.copy(matrix.TEMPLATE / file, tmp_path / file)
-    for layer in ("", pins.CHARM):
+    for layer in ("", matrix.CHARM):
         workflows = pathlib.Path(layer, ".github", "workflows")
         shutil.copytree(matrix.TEMPLATE / workflows, tmp_path / workflows)
     return tmp_path
@@ -136,16 +137,26 @@ def test_the_charm_gets_the_actions_that_the_template_uses(template):
 
     changes = pins.hand_actions_on(template)
 
-    inner = pins.actions(template / pins.CHARM / ".github" / "workflows")
+    inner = pins.actions(template / matrix.CHARM / ".github" / "workflows")
     assert inner["actions/checkout"] == {("0" * 40, "v99.0.0")}
     assert set(changes) == {"actions/checkout becomes v99.0.0"}
+
+
+def test_renovate_reads_the_same_files():
+    renovate = json.loads((matrix.TEMPLATE / ".github" / "renovate.json").read_text())
+    (manager,) = renovate["customManagers"]
+    patterns = [pattern.strip("/") for pattern in manager["managerFilePatterns"]]
+
+    files = {path for path in command.tracked() if any(re.search(p, path) for p in patterns)}
+
+    assert files == set(pins.FILES)
 
 
 def test_no_pin_is_anywhere_else():
     """tools/pins.py wouldn't lift it."""
     written = [
         path
-        for layer in (".ci", ".github", "benchmarks", "docs", pins.CHARM)
+        for layer in (".ci", ".github", "benchmarks", "docs", matrix.CHARM)
         for path in (matrix.TEMPLATE / layer).rglob("*")
     ] + list(matrix.TEMPLATE.iterdir())
 

@@ -16,7 +16,7 @@ from tests.support import command, skips
 from tools import matrix
 
 CRUFT = (sys.executable, "-m", "cruft")
-INNER = "<<cookiecutter.charm_name>>"
+INNER = matrix.CHARM
 VARIANTS = pytest.mark.parametrize(
     "variant",
     [

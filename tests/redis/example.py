@@ -7,7 +7,7 @@ import pathlib
 import jinja2
 
 from tests.support import baking
-from tools import matrix
+from tools import matrix, pins
 
 FOLDER = pathlib.Path(__file__).parent / "charm"
 MARK = "    # Common to all workloads:\n"
@@ -18,11 +18,12 @@ ROTATION: Edits = {
         ("ROTATION_RESTARTS = True ", "ROTATION_RESTARTS = False ")
     ]
 }
+(APT,) = pins.read()["charmlibs-apt"]
 # By file, what replaces what. Each text is in the file once.
 MACHINE: Edits = {
     **ROTATION,
     "pyproject.toml": [
-        ("dependencies = [\n", 'dependencies = [\n    "charmlibs-apt>=1.0,<2",\n'),
+        ("dependencies = [\n", f'dependencies = [\n    "charmlibs-apt{APT}",\n'),
     ],
     "tests/unit/fakes.py": [
         (

@@ -9,6 +9,7 @@ hosts.py       where a unit runs: a machine, or a pod whose containers run a rea
 deployment.py  the units on their hosts, and what is dispatched there
 jujucli.py     the part of the juju command that the generated integration tests use
 arguments.py   their arguments
+suite.py       the generated integration tests, run by their own tox
 controller.py  answers the processes below over one socket
 programs/      what other processes run: the commands' client, the unit agent, systemd
 containers.py  namespaces, so that units share neither /etc nor processes nor the network

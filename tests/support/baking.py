@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -37,6 +38,10 @@ class Baker:
         if key not in self._baked:
             self._baked[key] = bake(variant, self._root / str(len(self._baked)), **answers)
         return self._baked[key]
+
+    def copy(self, variant: matrix.Variant, folder: pathlib.Path) -> pathlib.Path:
+        """Bake a charm that a test may change into a new folder, and return that."""
+        return pathlib.Path(shutil.copytree(self.bake(variant), folder))
 
 
 def bake(variant: matrix.Variant, folder: pathlib.Path, **answers: str) -> pathlib.Path:

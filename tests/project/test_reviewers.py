@@ -1,4 +1,4 @@
-"""Do the field's own judges find anything in a charm: charmlint, and Charmhub's listing review?
+"""Do the field's own reviewers find anything in a charm: charmlint, and Charmhub's listing review?
 
 Their rules were read as well, since not all are in a release yet: canonical/charmlint 0.3.0, and
 canonical/charmhub-listing-review at commit d5d775f of 2026-07-03, whose rules on the icon's part
@@ -25,7 +25,7 @@ from tests.support import baking, command, parameters, pythons, skips
 from tools import matrix, pins
 
 GROUP = tomli.loads((matrix.TEMPLATE / "pyproject.toml").read_text())["dependency-groups"]
-# A licence changes nothing that a judge reads, but for its own file.
+# A licence changes nothing that a reviewer reads, but for its own file.
 VARIANTS = [*matrix.functional(), *matrix.product("license")]
 # Boxes that the review leaves to a person, or that ask about libraries which the charm lacks.
 UNDECIDED = (
@@ -44,27 +44,27 @@ print(json.dumps(evaluate.evaluate(**json.loads(sys.argv[1]))))
 
 
 def python() -> pathlib.Path:
-    """Return a Python that the judges run on, which locks a charm of the default base too."""
+    """Return a Python that the reviewers run on, which locks a charm of the default base too."""
     if sys.version_info >= (3, 12):
         return pathlib.Path(sys.executable)
     found = next(filter(None, map(pythons.find, ("3.12", "3.13", "3.14"))), None)
-    return found or pytest.skip(skips.NO_PYTHON_FOR_JUDGES)
+    return found or pytest.skip(skips.NO_PYTHON_FOR_REVIEWERS)
 
 
-def judge(*arguments: str | pathlib.Path, **popen: object) -> subprocess.CompletedProcess[str]:
-    """Run a command with the judges installed, on a Python that they run on."""
-    packages = [option for package in GROUP["judges"] for option in ("--with", package)]
+def review(*arguments: str | pathlib.Path, **popen: object) -> subprocess.CompletedProcess[str]:
+    """Run a command with the reviewers installed, on a Python that they run on."""
+    packages = [option for package in GROUP["reviewers"] for option in ("--with", package)]
     words = ("uv", "run", "--quiet", "--no-project", "--python", python(), *packages)
     return command.run(*words, *arguments, **{"stderr": subprocess.PIPE, **popen})
 
 
 def test_the_judges_are_lifted_on_the_python_that_they_need():
-    assert {pin.split(">=")[0] for pin in GROUP["judges"]} == pins.JUDGES
+    assert {pin.split(">=")[0] for pin in GROUP["reviewers"]} == pins.REVIEWERS
 
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=matrix.name)
 def test_charmlint_finds_nothing(baker: baking.Baker, variant: matrix.Variant):
-    result = judge("charmlint", "--strict", "--format=json", baker.bake(variant))
+    result = review("charmlint", "--strict", "--format=json", baker.bake(variant))
 
     assert result.returncode == 0, result.stdout + result.stderr
     assert json.loads(result.stdout)["diagnostics"] == []
@@ -124,7 +124,7 @@ def test_the_listing_review_ticks_every_box_that_it_can(
         "branch": "main",
     }
     environment = {**os.environ, "PATH": f"{tox.parent}{os.pathsep}{os.environ['PATH']}"}
-    result = judge("python", "-c", REVIEW, json.dumps(asked), cwd=charm, env=environment)
+    result = review("python", "-c", REVIEW, json.dumps(asked), cwd=charm, env=environment)
 
     assert result.returncode == 0, result.stderr
     boxes = [line for text in json.loads(result.stdout) for line in text.splitlines()]
