@@ -10,7 +10,11 @@ import logging
 import ops
 
 from leadership import PEER_RELATION, Leadership, NotLeaderError
+<% if cookiecutter.substrate == "machine" %>
 from workload import FAILURES, Settings, Workload
+<% else %>
+from workload import CONTAINER, FAILURES, Settings, Workload
+<% endif %>
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +41,7 @@ class << cookiecutter.__class_name >>(ops.CharmBase):
 <% if cookiecutter.substrate == "machine" %>
         self.workload = Workload(self.app.name)
 <% else %>
-        self.workload = Workload(self.unit.get_container("workload"))
+        self.workload = Workload(self.unit.get_container(CONTAINER))
 <% endif %>
         self._workload_status: ops.StatusBase | None = None
         # Each of these means only that something may have changed. Any of them may be lost.
@@ -53,9 +57,9 @@ class << cookiecutter.__class_name >>(ops.CharmBase):
             self.on[PEER_RELATION].relation_departed,
             self.on.secret_changed,
 <% if cookiecutter.substrate == "kubernetes" %>
-            self.on["workload"].pebble_ready,
-            self.on["workload"].pebble_check_failed,
-            self.on["workload"].pebble_check_recovered,
+            self.on[CONTAINER].pebble_ready,
+            self.on[CONTAINER].pebble_check_failed,
+            self.on[CONTAINER].pebble_check_recovered,
 <% endif %>
         ):
             framework.observe(event, self._reconcile)
@@ -180,12 +184,11 @@ class << cookiecutter.__class_name >>(ops.CharmBase):
 
     def _settings(self) -> Settings | None:
         """Gather what the workload is to run with, once all of it is known."""
-        options: Config | Settings | None
         try:
             options = self.load_config(Config)
         except ValueError:
             # The unit is blocked, and follows the leader with the options that it had, if any.
-            options = self.workload.last_settings()
+            options = self._last_options()
         leader, address = self.leadership.leader, self.leadership.leader_address
         credentials = self.leadership.credentials
         if not (options and leader and address and credentials):
@@ -201,6 +204,14 @@ class << cookiecutter.__class_name >>(ops.CharmBase):
             password=credentials["password"],
             log_level=options.log_level,
         )
+
+    def _last_options(self) -> Config | None:
+        """Return the options that the workload was last told, if all are known and still valid."""
+        last = self.workload.last_settings()
+        try:
+            return Config(**{field.name: last[field.name] for field in dataclasses.fields(Config)})
+        except (KeyError, TypeError, ValueError):
+            return None
 
     def _describe_leadership(self) -> dict[str, str]:
         """Describe leadership for a person or a test, without a secret."""

@@ -25,7 +25,8 @@ SECRET_ID_KEY = "credentials-id"
 SECRET_LABEL = "credentials"
 SECRET_ROTATION = ops.SecretRotate.MONTHLY
 # The secret's keys, and how the leader makes them. It adds what is new here to a secret that
-# exists; followers wait for it. Juju allows lower-case letters, digits and hyphens.
+# exists; followers wait for it. Juju takes keys of three or more lower-case letters, digits and
+# hyphens that begin with a letter.
 CREDENTIALS = {
     "username": lambda: "admin",
     "password": lambda: secrets.token_urlsafe(32),

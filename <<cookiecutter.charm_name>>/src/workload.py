@@ -27,6 +27,7 @@ import shutil
 import subprocess
 <% endif %>
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 <% if cookiecutter.substrate == "machine" %>
 from charmlibs import pathops, systemd
@@ -58,6 +59,7 @@ RestartSec=5
 WantedBy=multi-user.target
 """
 <% else %>
+CONTAINER = "workload"  # Its name in charmcraft.yaml.
 # The container's user, which charmcraft.yaml sets, must be able to write it.
 FOLDER = "/tmp/<< cookiecutter.charm_name >>-workload"
 SERVICE = CHECK = "workload"
@@ -143,7 +145,7 @@ class Workload:
         # Install a package first: USER may come with it, and the files are written as USER.
         unit = UNIT.format(app=self._app, user=USER, config=self._config)
         if not self._unit_file.exists() or self._unit_file.read_text() != unit:
-            self._record()  # So that the service restarts, though a hook may be cut short here.
+            self._forget()  # So that the service restarts, though a hook may be cut short here.
             self._unit_file.write_text(unit)
         if not self._is_enabled():
             systemd.service_enable(self._service)
@@ -157,8 +159,8 @@ class Workload:
 <% endif %>
 
     def version(self) -> str:
-        """Return the workload's version."""
-        return self.run(VERSION_COMMAND).splitlines()[0].split()[-1]
+        """Return the last word of the first line that VERSION_COMMAND prints."""
+        return self.run(VERSION_COMMAND).partition("\n")[0].rpartition(" ")[2]
 
     def apply(self, earlier: Sequence[Settings], settings: Settings) -> bool:
         """Hand changed live settings to the running workload, whose file has them already.
@@ -213,7 +215,10 @@ class Workload:
             self._record(*(each for each in earlier if each != settings), settings)
         self._write(self._config, settings.render())
         taken = True
-        if _changes(earlier, settings, RESTART) or not earlier or not self.is_running():
+        is_running = self.is_running()
+        if earlier and not is_running:
+            logger.warning("the workload has stopped by itself; start it")
+        if _changes(earlier, settings, RESTART) or not earlier or not is_running:
             logger.info("restart the workload")
 <% if cookiecutter.substrate == "machine" %>
             systemd.daemon_reload()
@@ -240,12 +245,13 @@ class Workload:
         except FAILURES:
             return False
 
-    def last_settings(self) -> Settings | None:
-        """Return what the workload was last told to take, if that is known."""
+    def last_settings(self) -> dict[str, Any]:
+        """Return what the workload was last told to take, as far as any release recorded it."""
         try:
-            return self._recorded()[-1]
-        except (IndexError, *FAILURES):
-            return None
+            record = self._read_record()
+        except FAILURES:
+            record = []
+        return record[-1] if record else {}
 
     def is_running(self) -> bool:
         """Whether the service runs."""
@@ -298,7 +304,10 @@ class Workload:
     def _is_written(self, path: pathops.LocalPath, text: str) -> bool:
         if not path.exists() or path.stat().st_mode & 0o077:
             return False
-        return (path.owner(), path.read_text()) == (USER, text)
+        try:
+            return (path.owner(), path.read_text()) == (USER, text)
+        except KeyError:
+            return False  # Its owner was a user that is gone.
 <% else %>
         service = self._container.get_services(SERVICE).get(SERVICE)
         return service is not None and service.is_running()
@@ -323,7 +332,11 @@ class Workload:
         process = self._container.exec(
             list(command), stdin=stdin, environment=dict(environment or {}), timeout=60
         )
-        return process.wait_output()[0]
+        try:
+            return process.wait_output()[0]
+        except ops.pebble.ExecError as e:
+            # It would show what the command printed, perhaps a secret, in Juju's log.
+            raise ops.pebble.ExecError(e.command, e.exit_code, None, None) from None
 
     def _write(self, path: pathops.ContainerPath, text: str) -> None:
         """Ensure that a file holds this text for its user alone; Pebble writes it atomically."""
@@ -337,11 +350,24 @@ class Workload:
         """Record which settings the running workload may have taken, the newest last."""
         self._write(self._applied, json.dumps([vars(each) for each in settings]))
 
+<% if cookiecutter.substrate == "machine" %>
+    def _forget(self) -> None:
+        """Record that nobody knows what the running workload has taken: it has to restart."""
+        self._write(self._applied, json.dumps([{}, *self._read_record()]))
+
+<% endif %>
     def _recorded(self) -> list[Settings]:
         try:
-            return [Settings(**each) for each in json.loads(self._applied.read_text())]
-        except (FileNotFoundError, TypeError, ValueError):
-            return []  # It is missing, broken, or of another release.
+            return [Settings(**each) for each in self._read_record()]
+        except TypeError:
+            return []  # It is of another release, or was forgotten.
+
+    def _read_record(self) -> list[dict[str, Any]]:
+        try:
+            record = json.loads(self._applied.read_text())
+        except (FileNotFoundError, ValueError):
+            return []  # It is missing or broken.
+        return record if isinstance(record, list) else []
 
 
 def _changes(

@@ -34,7 +34,11 @@ TASK_TIMEOUT = 60.0  # Of an action or a command that a unit runs.
 <% if cookiecutter.substrate == "kubernetes" %>
 ROOT = pathlib.Path(__file__).parents[2]
 CHARMCRAFT = yaml.safe_load((ROOT / "charmcraft.yaml").read_text())
-RESOURCES = {"workload-image": CHARMCRAFT["resources"]["workload-image"]["upstream-source"]}
+RESOURCES = {
+    name: resource["upstream-source"]
+    for name, resource in CHARMCRAFT["resources"].items()
+    if "upstream-source" in resource
+}
 <% endif %>
 
 

@@ -113,12 +113,17 @@ class Application:
             after = unit.ctx.run(events.variants(unit.ctx, kind, before)[0], before)
         hidden = state.relations - before.relations
         unit.state = dataclasses.replace(after, relations=after.relations | hidden)
+        databags = {relation.id: relation.local_unit_data for relation in state.relations}
         for relation in after.relations:
+            changed = f"{relation.endpoint.replace('-', '_')}_relation_changed"
+            is_peers = isinstance(relation, testing.PeerRelation)
+            if is_peers and relation.local_unit_data != databags[relation.id]:
+                self.tell([other for other in self.units if other != number], changed)
             if relation.local_app_data != self.databags.get(relation.id, {}):
                 self.databags[relation.id] = dict(relation.local_app_data)
                 self.writers.append(number)
-                if isinstance(relation, testing.PeerRelation):
-                    self.tell(self.units, f"{relation.endpoint}_relation_changed")
+                if is_peers:
+                    self.tell(self.units, changed)
         for secret in after.secrets - {events.OTHER_SECRET}:
             unit.tracked[secret.id] = dict(secret.tracked_content or {})
             revisions = self.secrets.setdefault(secret.id, [])
@@ -138,12 +143,15 @@ class Application:
     def state(self, number: int) -> testing.State:
         """Describe what Juju shows to a unit now; its workload is as its last run left it."""
         unit = self.units[number]
-        others = {other: states.address(other) for other in self.units if other != number}
         relations = {
             dataclasses.replace(
                 relation,
                 local_app_data=dict(self.databags.get(relation.id, {})),
-                **({"peers_data": others} if isinstance(relation, testing.PeerRelation) else {}),
+                **(
+                    {"peers_data": self._unit_databags(relation.id, besides=number)}
+                    if isinstance(relation, testing.PeerRelation)
+                    else {}
+                ),
             )
             for relation in unit.state.relations
         }
@@ -161,3 +169,12 @@ class Application:
             relations=relations,
             secrets=secrets,
         )
+
+    def _unit_databags(self, relation_id: int, *, besides: int) -> dict[int, dict[str, str]]:
+        """Return what each other unit has written in its own databag of a peer relation."""
+        return {
+            number: dict(relation.local_unit_data)
+            for number, unit in self.units.items()
+            for relation in unit.state.relations
+            if relation.id == relation_id and number != besides
+        }

@@ -2,11 +2,12 @@
 # See LICENSE file for licensing details.
 
 import dataclasses
+import logging
 import os
 import pathlib
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 import fakes
@@ -15,8 +16,12 @@ import states
 from ops import testing
 
 STARTS = ("os.exec", "os.fork", "os.posix_spawn", "os.spawn", "os.system", "subprocess.Popen")
-WRITES = ("os.chmod", "os.chown", "os.link", "os.mkdir", "os.remove", "os.rename", "os.rmdir")
-WRITES += ("os.symlink", "os.truncate", "shutil.rmtree")
+# What changes files: which of its arguments are paths of what is changed.
+WRITES = {
+    **dict.fromkeys(("open", "os.chmod", "os.chown", "os.mkdir", "os.remove", "os.rmdir"), (0,)),
+    **dict.fromkeys(("os.truncate", "os.utime", "shutil.rmtree"), (0,)),
+    **{"os.link": (1,), "os.rename": (0, 1), "os.symlink": (1,)},
+}
 _folder: str | None = None  # Where tests may write; None before the first and after the last.
 
 
@@ -27,17 +32,25 @@ def _forbid(event: str, args: tuple[Any, ...]) -> None:
     problem = ""
     if event in STARTS:
         problem = f"start {args[1] if event == 'subprocess.Popen' else [*args, 'a process'][0]}"
+    elif event == "os.kill":
+        problem = f"send a signal to {args[0]}"
     elif event in ("socket.connect", "socket.getaddrinfo"):
         problem = f"connect to {args[1] if event == 'socket.connect' else args[0]}"
-    elif event in WRITES or event == "open" and args[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
-        # Relative to a descriptor, the path is of a folder that was checked before.
-        is_relative = isinstance(args[0], int) or event in WRITES and (args[-1] or -1) != -1
-        path = "" if is_relative else os.path.abspath(os.fsdecode(cast(Any, args[0])))
-        is_ours = f"{path}/".startswith((_folder, f"{os.devnull}/")) or "__pycache__" in path
-        if path and not is_ours:
-            problem = f"write {path}"
+    elif event != "open" or args[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
+        for path in (args[position] for position in WRITES.get(event, ())):
+            if not _is_ours(event, path, args[-1]):
+                problem = f"write {path}"
     if problem:
         pytest.fail(f"a unit test would {problem}; fake it in tests/unit/fakes.py", pytrace=False)
+
+
+def _is_ours(event: str, path: Any, descriptor: Any) -> bool:
+    """Whether tests may write to a path, which may be relative to an open folder."""
+    has_descriptor = event not in ("open", "os.truncate") and isinstance(descriptor, int)
+    if isinstance(path, int) or has_descriptor and descriptor >= 0 and not os.path.isabs(path):
+        return True  # It was checked when it was opened.
+    path = os.path.abspath(os.fsdecode(path))
+    return f"{path}/".startswith((cast(str, _folder), f"{os.devnull}/")) or "__pycache__" in path
 
 
 sys.addaudithook(_forbid)
@@ -92,3 +105,39 @@ def deployed(fresh: testing.State, led: testing.State) -> testing.State:
         for relation in fresh.relations
     }
     return dataclasses.replace(fresh, relations=relations, secrets=led.secrets)
+
+
+@pytest.fixture
+def assert_nothing_secret_is_shown(
+    ctx: testing.Context, system: fakes.System, caplog: pytest.LogCaptureFixture
+) -> Callable[[testing.State, testing.State, str], None]:
+    """Return a check of the states before and after a kind of event.
+
+    Many may see databags, statuses, logs, results and arguments, and not the secret.
+    """
+    caplog.set_level(logging.DEBUG)
+
+    def check(before: testing.State, after: testing.State, kind: str) -> None:
+        values = {
+            value
+            for each in before.secrets | after.secrets
+            for content in (each.tracked_content, each.latest_content)
+            for value in (content or {}).values()
+            if len(value) >= 12  # Not a user name.
+        }
+        assert values or not before.secrets
+        shown = {
+            "a databag": [(r.local_app_data, r.local_unit_data) for r in after.relations],
+            "a status": [after.unit_status, after.app_status, after.workload_version],
+            "a log": [ctx.juju_log, ctx.action_logs, caplog.text],
+            "a result": ctx.action_results,
+            "the system": system.shown(after),
+        }
+        for what, content in shown.items():
+            found = [value for value in values if value in str(content)]
+            assert not found, f"{kind} shows what is secret in {what}"
+        for path in system.root.rglob("*"):
+            if path.is_file() and any(value in path.read_text() for value in values):
+                assert path.stat().st_mode & 0o077 == 0, f"others may read {path.name}"
+
+    return check

@@ -15,6 +15,10 @@ import ops
 import pytest
 import states
 from ops import testing
+<% if cookiecutter.substrate == "kubernetes" %>
+
+from workload import CONTAINER
+<% endif %>
 
 _CONTEXT = states.context(0)
 
@@ -24,15 +28,19 @@ def _observed() -> list[str]:
     kinds: list[str] = []
 
     def observe(framework: ops.Framework, bound_event: ops.BoundEvent, observer: Any) -> None:
-        if bound_event.emitter.handle.path.count("/") == 1:  # The charm's own, not a library's.
+        # Juju's own, which the charm has and not a library.
+        is_jujus = issubclass(bound_event.event_type, (ops.HookEvent, ops.ActionEvent))
+        if is_jujus and bound_event.emitter.handle.path.count("/") == 1:
             kinds.append(bound_event.event_kind)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ops.Framework, "observe", observe)  # So the event itself reaches nobody.
         _CONTEXT.run(_CONTEXT.on.update_status(), testing.State())
-    return [kind for kind in dict.fromkeys(kinds) if not kind.startswith("collect_")]
+    return list(dict.fromkeys(kinds))
 
 
+# What an action gets for each parameter that it requires, by the parameter's type.
+VALUES = {"string": "text", "integer": 1, "number": 0.5, "boolean": True, "array": []}
 OTHER_SECRET = testing.Secret({"key": "value"}, id="secret:d41jbs2mp25c76r8o1k0", owner=None)
 OBSERVED = _observed()
 ACTIONS = [kind for kind in OBSERVED if kind.endswith("_action")]
@@ -57,8 +65,7 @@ def seen_by(kind: str, state: testing.State) -> testing.State:
         return dataclasses.replace(state, secrets=secrets)
 <% if cookiecutter.substrate == "kubernetes" %>
     if "_pebble_check_" in kind:
-        containers = {fakes.planned(container) for container in state.containers}
-        return dataclasses.replace(state, containers=containers)
+        return states.with_container(state, fakes.planned(state.get_container(CONTAINER)))
 <% endif %>
     return state
 
@@ -79,11 +86,12 @@ def variants(ctx: testing.Context, kind: str, state: testing.State) -> list[Any]
 def _variants(on: Any, kind: str, state: testing.State) -> Iterator[Any]:
     if kind in ACTIONS:
         names = {name.replace("-", "_"): name for name in states.CHARMCRAFT["actions"]}
-        yield on.action(names[kind.removesuffix("_action")])
+        name = names[kind.removesuffix("_action")]
+        yield on.action(name, _parameters(states.CHARMCRAFT["actions"][name]))
     elif kind.startswith("secret_"):
         revision = {"revision": 1} if kind in ("secret_expired", "secret_remove") else {}
         owners = (None,) if kind == "secret_changed" else ("app", "unit")
-        for secret in state.secrets:
+        for secret in sorted(state.secrets, key=lambda each: each.label != "credentials"):
             if secret.owner in owners:
                 yield getattr(on, kind)(secret, **revision)
 <% if cookiecutter.substrate == "machine" %>
@@ -102,6 +110,15 @@ def _variants(on: Any, kind: str, state: testing.State) -> Iterator[Any]:
         yield getattr(on, kind)()
 
 
+def _parameters(action: dict[str, Any]) -> dict[str, Any]:
+    """Return what an action requires: of each parameter a value that it takes."""
+    schemas = {name: action["params"][name] for name in action.get("required", ())}
+    return {
+        name: schema.get("enum", [VALUES[schema.get("type", "string")]])[0]
+        for name, schema in schemas.items()
+    }
+
+
 def _details(event: str, thing: Any) -> list[dict[str, Any]]:
     """Return what else Juju says of an event, for each form that it can have."""
     if event in ("joined", "changed", "departed"):
@@ -109,4 +126,8 @@ def _details(event: str, thing: Any) -> list[dict[str, Any]]:
         return [{"remote_unit": min(others, default=99)}]  # Never the unit itself.
     if event.startswith("check_"):
         return [{"info": check} for check in thing.check_infos]
+<% if cookiecutter.substrate == "kubernetes" %>
+    if event == "custom_notice":
+        return [{"notice": notice} for notice in thing.notices]
+<% endif %>
     return [{}]

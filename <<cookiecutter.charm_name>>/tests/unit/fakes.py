@@ -23,6 +23,9 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from typing import Any
+<% if cookiecutter.substrate == "kubernetes" %>
+from unittest import mock
+<% endif %>
 
 <% if cookiecutter.substrate == "kubernetes" %>
 import ops
@@ -40,7 +43,10 @@ VERSION = "9.4"
 OUTPUT = {"sleep": f"sleep (GNU coreutils) {VERSION}\nCopyright\n"}
 # Settings whose change doesn't restart the workload.
 NO_RESTART = {"leader", "leader_address", "planned_units"}
+# Files beside the workload's configuration file, which ``parse`` reads.
+OTHER_FILES = {"applied.json"}
 <% if cookiecutter.substrate == "machine" %>
+SERVICE = "-workload"  # How the name of the workload's service ends.
 RUN = subprocess.run
 <% else %>
 # Where a user other than root may write in a stock image.
@@ -51,7 +57,8 @@ ORIGINALS = {name: getattr(ops.Container, name) for name in (*STEPS, "exec")}
 
 def _check_writable(path: Any) -> None:
     if not str(path).startswith(OPEN_FOLDERS):
-        raise ops.pebble.PathError("permission-denied", f"open {path}: permission denied")
+        problem = f"open {path}: permission denied: it is not in OPEN_FOLDERS of fakes.py"
+        raise ops.pebble.PathError("permission-denied", problem)
 
 
 def planned(container: testing.Container) -> testing.Container:
@@ -60,7 +67,7 @@ def planned(container: testing.Container) -> testing.Container:
         testing.CheckInfo(name, level=ops.pebble.CheckLevel(check.level))
         for name, check in workload.LAYER.checks.items()
     }
-    layers = {"workload": workload.LAYER}
+    layers = {workload.SERVICE: workload.LAYER}
     return dataclasses.replace(container, layers=layers, check_infos=checks)
 
 
@@ -100,6 +107,7 @@ class System:
         self.steps_left = -1  # How many changes of the system come before the error.
         self.error: BaseException = Killed()
         self.rejects = False  # Whether the workload takes no live change.
+        self.failing_output = ""  # What commands print before they fail; without it they succeed.
 
     @contextlib.contextmanager
     def patched(self) -> Iterator[None]:
@@ -155,6 +163,8 @@ class System:
         if command[0] not in OUTPUT:
             return RUN(command, **options)  # Which a unit test may not.
         self.commands.append((command, options))
+        if text := self.failing_output:
+            raise subprocess.CalledProcessError(1, command, text, text)
         is_captured = options.get("capture_output") and options.get("text")
         text = OUTPUT[command[0]] if is_captured else None
         return subprocess.CompletedProcess(command, 0, stdout=text)
@@ -174,10 +184,13 @@ class System:
         self.steps_left = -1  # How many changes of the system come before the error.
         self.error: BaseException = Killed()
         self.rejects = False  # Whether the workload takes no live change.
+        self.failing_output = ""  # What commands print before they fail; without it they succeed.
         for folder in OPEN_FOLDERS:
             (root / folder[1:]).mkdir(parents=True)
 
-    def container(self, name: str = "workload", *, can_connect: bool = True) -> testing.Container:
+    def container(
+        self, name: str = workload.CONTAINER, *, can_connect: bool = True
+    ) -> testing.Container:
         """Describe the container for Scenario."""
         container = testing.Container(
             name,
@@ -189,7 +202,8 @@ class System:
                 for folder in OPEN_FOLDERS
             },
         )
-        return planned(container) if self.running else container
+        is_planned = self.running and name == workload.CONTAINER
+        return planned(container) if is_planned else container
 
     @contextlib.contextmanager
     def patched(self) -> Iterator[None]:
@@ -216,6 +230,10 @@ class System:
             raise ops.pebble.ConnectionError("no Pebble answers")
         self.commands.append(command)
         self.timeouts.append(options.get("timeout"))
+        if text := self.failing_output:
+            process = mock.Mock()
+            process.wait_output.side_effect = ops.pebble.ExecError(command, 1, text, text)
+            return process
         return ORIGINALS["exec"](container, command, **options)
 
     def _make_dir(self, container: ops.Container, path: Any, **options: Any) -> None:
@@ -229,7 +247,7 @@ class System:
     def _replan(self, container: ops.Container) -> None:
         for name, service in container.get_services().items():
             command = container.get_plan().services[name].command
-            if not service.is_running() or self.running[name][""] != command:
+            if not service.is_running() or self.running.get(name, {}).get("") != command:
                 self.interruptions += service.is_running()
                 self._start(container, name)
         ORIGINALS["replan"](container)
@@ -311,11 +329,19 @@ class System:
         return {str(path): path.stat().st_mtime_ns for path in paths}
 
     @property
+    def read(self) -> dict[str, str] | None:
+        """What the workload's service has read: its definition as "", and files by their paths."""
+<% if cookiecutter.substrate == "machine" %>
+        return next((r for name, r in self.running.items() if name.endswith(SERVICE)), None)
+<% else %>
+        return self.running.get(workload.SERVICE)
+<% endif %>
+
+    @property
     def settings(self) -> dict[str, Any] | None:
         """What the running workload has taken; None if it doesn't run or isn't through with it."""
-        if not self.running:
+        if (read := self.read) is None:
             return None
-        (read,) = self.running.values()
         (record,) = (path for path in self.files if path.endswith("/applied.json"))
         applied = json.loads(self.files[record])
         if len(applied) > 1 or any(read[p] != t for p, t in self.files.items() if p != record):
@@ -326,5 +352,6 @@ class System:
     def config(self) -> pathlib.Path:
         """The workload's file, which is beside the record of what the workload has taken."""
         (record,) = self.root.rglob("applied.json")
-        (config,) = (path for path in record.parent.iterdir() if path != record)
-        return config
+        found = [path for path in record.parent.iterdir() if path.name not in OTHER_FILES]
+        assert len(found) == 1, f"OTHER_FILES in fakes.py is to name all but one of {found}"
+        return found[0]

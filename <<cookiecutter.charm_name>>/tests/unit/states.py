@@ -14,6 +14,7 @@ import yaml
 from ops import testing
 
 from charm import << cookiecutter.__class_name >> as Charm
+from leadership import PEER_RELATION
 
 # Scenario would read the whole file for each context; what Juju doesn't need takes most of it.
 CHARMCRAFT = {
@@ -25,6 +26,12 @@ CHARMCRAFT = {
 }
 APP = CHARMCRAFT["name"]
 ERROR = ops.ModelError("ERROR connection is shut down")
+# What the other application has written in its databag, by the charm's endpoint: without it, what
+# the charm does with a request isn't run here.
+REQUESTS: dict[str, dict[str, str]] = {}
+# An option whose change restarts the workload: a value that it takes, and one that it refuses.
+OPTION, TAKEN, REFUSED = "log-level", "debug", "loud"
+DEFAULT = CHARMCRAFT["config"]["options"][OPTION]["default"]
 
 
 def context(unit: int, app: str = APP) -> testing.Context:
@@ -60,10 +67,16 @@ def fresh(unit: int, system: fakes.System, *, units: int = 3) -> testing.State:
         )
         for endpoint in CHARMCRAFT.get("peers", {})
     }
+    kinds = {"container": testing.SubordinateRelation}
     others = {
-        testing.Relation(endpoint, id=next(ids), local_unit_data=address(unit))
+        kinds.get(declared.get("scope"), testing.Relation)(
+            endpoint,
+            id=next(ids),
+            local_unit_data=address(unit),
+            remote_app_data=REQUESTS.get(endpoint, {}),
+        )
         for role in ("provides", "requires")
-        for endpoint in CHARMCRAFT.get(role, {})
+        for endpoint, declared in CHARMCRAFT.get(role, {}).items()
     }
     return testing.State(
         planned_units=units,
@@ -77,7 +90,8 @@ def fresh(unit: int, system: fakes.System, *, units: int = 3) -> testing.State:
 
 def peers(state: testing.State) -> testing.PeerRelation:
     """Return the peer relation."""
-    (relation,) = (r for r in state.relations if isinstance(r, testing.PeerRelation))
+    found = (each for each in state.relations if isinstance(each, testing.PeerRelation))
+    (relation,) = (each for each in found if each.endpoint == PEER_RELATION)
     return relation
 
 
@@ -87,6 +101,14 @@ def with_peers(state: testing.State, **changes: Any) -> testing.State:
     return dataclasses.replace(state, relations={*state.relations - {peers(state)}, changed})
 
 
+<% if cookiecutter.substrate == "kubernetes" %>
+def with_container(state: testing.State, container: testing.Container) -> testing.State:
+    """Return the state with the container of this name replaced."""
+    others = {each for each in state.containers if each.name != container.name}
+    return dataclasses.replace(state, containers={*others, container})
+
+
+<% endif %>
 def secret(state: testing.State) -> testing.Secret:
     """Return the secret of the credentials, failing if there isn't exactly one."""
     (secret,) = (each for each in state.secrets if each.label == "credentials")
@@ -94,15 +116,18 @@ def secret(state: testing.State) -> testing.Secret:
 
 
 def credentials(state: testing.State) -> dict[str, str]:
-    """Return the newest content of the application's secrets."""
-    owned = (secret for secret in state.secrets if secret.owner == "app")
-    return {key: value for secret in owned for key, value in (secret.latest_content or {}).items()}
+    """Return the newest content of the secret of the credentials; nothing without one."""
+    found = (each.latest_content or {} for each in state.secrets if each.label == "credentials")
+    return dict(next(found, {}))
 
 
 def rotate(state: testing.State, key: str = "password") -> testing.State:
     """Return the state once another unit has changed one of the credentials."""
     latest = {**credentials(state), key: f"new-{key}"}
-    secrets = {dataclasses.replace(each, latest_content=latest) for each in state.secrets}
+    secrets = {
+        dataclasses.replace(each, latest_content=latest) if each.label == "credentials" else each
+        for each in state.secrets
+    }
     return dataclasses.replace(state, secrets=secrets)
 
 

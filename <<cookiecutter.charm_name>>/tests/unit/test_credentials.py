@@ -4,6 +4,7 @@
 """The application's secret: made once, kept across leaders, rotated and cleared by the leader."""
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import fakes
@@ -29,6 +30,25 @@ def test_each_secret_gets_a_password_of_its_own(ctx: testing.Context, fresh: tes
 
     assert len(set(passwords)) == 2
     assert all(len(password) >= 32 for password in passwords)
+
+
+@pytest.mark.parametrize("is_new", [True, False])
+def test_the_leader_shows_nothing_secret_when_it_makes_it(
+    ctx: testing.Context,
+    fresh: testing.State,
+    leading: testing.State,
+    assert_nothing_secret_is_shown: Callable[[testing.State, testing.State, str], None],
+    monkeypatch: pytest.MonkeyPatch,
+    is_new: bool,
+):
+    """The secret itself, or a key that is new after an upgrade."""
+    monkeypatch.setitem(leadership.CREDENTIALS, "new-key", lambda: "the value of a new key")
+    before = dataclasses.replace(fresh, leader=True) if is_new else leading
+
+    after = ctx.run(ctx.on.upgrade_charm(), before)
+
+    assert states.credentials(after)["new-key"] == "the value of a new key"
+    assert_nothing_secret_is_shown(before, after, "upgrade_charm")
 
 
 @pytest.mark.parametrize("published", ["", "d41jbs2mp25c76r8o1k0"])

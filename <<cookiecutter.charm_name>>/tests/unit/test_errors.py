@@ -9,7 +9,7 @@ import itertools
 import pathlib
 import shutil
 <% endif %>
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 <% if cookiecutter.substrate == "machine" %>
 from typing import Any
 <% endif %>
@@ -47,8 +47,8 @@ def fail_at_each_step(
         errors: What the changes raise: each of them the first change, the others in turn.
     """
     state = deployed if event == "start" else ctx.run(ctx.on.start(), deployed)
-    level = "debug" if event == "config_changed" else "info"
-    state = dataclasses.replace(state, leader=True, config={"log-level": level})
+    config = {states.OPTION: states.TAKEN} if event == "config_changed" else {}
+    state = dataclasses.replace(state, leader=True, config=config)
     first = ((0, error) for error in errors)
     for steps, error in itertools.chain(first, enumerate(itertools.cycle(errors), 1)):
         with system.rewound():
@@ -109,6 +109,25 @@ def test_a_workload_that_fails_blocks_its_unit_alone(
         assert system.settings["leader"] == f"{states.APP}/0"
 
 
+def test_a_workload_that_fails_shows_nothing_secret(
+    ctx: testing.Context,
+    system: fakes.System,
+    deployed: testing.State,
+    assert_nothing_secret_is_shown: Callable[[testing.State, testing.State, str], None],
+):
+    """Nor does a command that prints what it was told."""
+    system.steps_left, system.error = 0, workload.FAILURES[0]("it failed")
+    blocked = ctx.run(ctx.on.start(), deployed)
+    assert isinstance(blocked.unit_status, testing.BlockedStatus)
+    assert_nothing_secret_is_shown(deployed, blocked, "start")
+    system.failing_output = str(states.credentials(deployed))
+
+    after = ctx.run(ctx.on.start(), deployed)
+
+    assert after.workload_version == ""
+    assert_nothing_secret_is_shown(deployed, after, "start")
+
+
 @pytest.mark.parametrize("event", [*EVENTS, *LAST_EVENTS])
 def test_a_mistake_fails_the_hook(
     ctx: testing.Context, system: fakes.System, deployed: testing.State, event: str
@@ -125,18 +144,20 @@ def test_a_mistake_fails_the_hook(
 
 
 @pytest.mark.parametrize("failure", [*workload.FAILURES, RuntimeError])
-@pytest.mark.parametrize(("method", "level"), [("is_running", "info"), ("_recorded", "loud")])
+@pytest.mark.parametrize(
+    ("method", "config"), [("is_running", {}), ("_read_record", {states.OPTION: states.REFUSED})]
+)
 def test_what_cannot_be_read_is_not_configured(
     ctx: testing.Context,
     deployed: testing.State,
     monkeypatch: pytest.MonkeyPatch,
     failure: type[Exception],
     method: str,
-    level: str,
+    config: dict[str, str],
 ):
     """With a bad option, what was recorded is read first. A mistake fails even then."""
     state = ctx.run(ctx.on.start(), deployed)
-    state = dataclasses.replace(state, config={"log-level": level})
+    state = dataclasses.replace(state, config=config)
 
     def fail(_: workload.Workload) -> None:
         raise failure("it failed")

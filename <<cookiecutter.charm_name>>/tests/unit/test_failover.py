@@ -25,8 +25,8 @@ def app(tmp_path: pathlib.Path) -> application.Application:
 
 
 def revisions(app: application.Application) -> list[int]:
-    """Return how many revisions each secret of the application has had."""
-    return [len(revisions) for revisions in app.secrets.values()]
+    """Return how many revisions the credentials have had, in each secret that held them."""
+    return [len(each) for each in app.secrets.values() if each[-1].label == "credentials"]
 
 
 def interruptions(app: application.Application) -> list[int]:
@@ -36,9 +36,7 @@ def interruptions(app: application.Application) -> list[int]:
 
 def assert_in_line(app: application.Application, leader: int) -> None:
     """Every unit that is up has given its workload the leader, and the newest password."""
-    newest: dict[str, str] = {}
-    for secret in app.secrets.values():
-        newest |= secret[-1].latest_content or {}
+    newest = states.credentials(app.state(leader))
     for number in app.units.keys() - app.down:
         settings = app.units[number].system.settings
         assert settings is not None, f"unit {number}"

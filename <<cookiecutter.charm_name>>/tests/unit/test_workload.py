@@ -8,6 +8,7 @@ import contextlib
 <% endif %>
 import dataclasses
 import itertools
+import json
 <% if cookiecutter.substrate == "machine" %>
 import os
 <% endif %>
@@ -25,6 +26,7 @@ from ops import testing
 
 import workload
 
+SETTING = states.OPTION.replace("-", "_")
 WAITING = testing.WaitingStatus("waiting for the workload to take its settings")
 
 
@@ -40,7 +42,7 @@ def scale(state: testing.State) -> testing.State:
 
 def set_option(state: testing.State) -> testing.State:
     """Let an operator set an option."""
-    return dataclasses.replace(state, config={"log-level": "debug"})
+    return dataclasses.replace(state, config={states.OPTION: states.TAKEN})
 
 
 def rename(state: testing.State) -> testing.State:
@@ -89,14 +91,13 @@ def test_what_is_only_written_leaves_the_workload_alone(
 <% endif %>
         settings = manager.charm._settings()
         manager.charm.workload.reconfigure(settings)
-        (read,) = system.running.values()
-        before = dict(read)
+        before = dict(system.read or {})
         changed = dataclasses.replace(settings, unit="app/9")
 
         manager.charm.workload.reconfigure(changed)
 
         assert manager.charm.workload.is_configured(changed)
-        assert read == before
+        assert system.read == before
         assert changed.render() in system.files.values()
         assert system.interruptions == 0
 
@@ -187,7 +188,7 @@ def test_a_hook_that_is_cut_short_is_corrected_by_the_next_event(
                     assert settings["leader"] == f"{states.APP}/{0 if final.leader else 1}"
                     password = states.credentials(final).get("password")
                     assert settings.get("password") == password
-                    assert settings["log_level"] == (final.config.get("log-level") or "info")
+                    assert settings[SETTING] == final.config.get(states.OPTION, states.DEFAULT)
                     assert system.interruptions <= 2
                     assert state.workload_version == fakes.VERSION
 
@@ -212,13 +213,16 @@ def test_a_workload_that_has_stopped_is_started(
     ctx: testing.Context, system: fakes.System, deployed: testing.State
 ):
     state = ctx.run(ctx.on.start(), deployed)
+    assert "stopped by itself" not in str(ctx.juju_log)
+    state = ctx.run(ctx.on.config_changed(), set_option(state))
+    assert "stopped by itself" not in str(ctx.juju_log)
     system.running.clear()
 <% if cookiecutter.substrate == "kubernetes" %>
     stopped = dataclasses.replace(
-        state.get_container("workload"),
+        state.get_container(workload.CONTAINER),
         service_statuses={workload.SERVICE: ops.pebble.ServiceStatus.INACTIVE},
     )
-    state = dataclasses.replace(state, containers={stopped})
+    state = states.with_container(state, stopped)
 <% endif %>
     ctx.run(ctx.on.action("show-leadership"), state)
     assert (ctx.action_results or {})["workload-configured"] == "false"
@@ -227,27 +231,49 @@ def test_a_workload_that_has_stopped_is_started(
 
     assert applied(system)["leader"] == f"{states.APP}/1"
     assert state.unit_status == testing.ActiveStatus()
+    assert "stopped by itself" in str(ctx.juju_log)
 
 
-@pytest.mark.parametrize("level", ["loud", "in", "INFO", "debugging"])
 def test_a_unit_with_a_bad_option_follows_with_its_last_good_one(
-    ctx: testing.Context, system: fakes.System, deployed: testing.State, level: str
+    ctx: testing.Context, system: fakes.System, deployed: testing.State
 ):
     """It is blocked all the time; without a good one it doesn't start."""
-    bad = dataclasses.replace(deployed, config={"log-level": level})
-    blocked = testing.BlockedStatus("log-level must be one of: debug, info, warning, error")
-    assert ctx.run(ctx.on.start(), bad).unit_status == blocked
-    assert system.running == {}
+    bad = dataclasses.replace(deployed, config={states.OPTION: states.REFUSED})
+    blocked = ctx.run(ctx.on.start(), bad).unit_status
+    assert isinstance(blocked, testing.BlockedStatus)
+    assert system.read is None
     state = ctx.run(ctx.on.start(), set_option(deployed))
 
-    bad = dataclasses.replace(rotate_and_elect(state), config={"log-level": level})
+    bad = dataclasses.replace(rotate_and_elect(state), config={states.OPTION: states.REFUSED})
     after = ctx.run(ctx.on.config_changed(), bad)
 
     assert (after.unit_status, after.app_status) == (blocked, testing.ActiveStatus())
     assert states.peers(after).local_app_data["leader"] == f"{states.APP}/0"
     settings = applied(system)
-    assert (settings["leader"], settings["log_level"]) == (f"{states.APP}/0", "debug")
+    assert (settings["leader"], settings[SETTING]) == (f"{states.APP}/0", states.TAKEN)
     assert settings.get("password") == states.credentials(after).get("password")
+
+
+@pytest.mark.parametrize("text", ["[{}]", "[[]]", "[]", "{}", "1"])
+def test_options_of_another_release_are_taken_if_they_are_known_and_valid(
+    ctx: testing.Context, system: fakes.System, deployed: testing.State, text: str
+):
+    """With a bad option; without a valid one, the workload goes on with all that it has."""
+    state = ctx.run(ctx.on.start(), set_option(deployed))
+    (record,) = system.root.rglob("applied.json")
+    (settings,) = json.loads(record.read_text())
+    bad = dataclasses.replace(rotate_and_elect(state), config={states.OPTION: states.REFUSED})
+    before = system.config.read_text()
+
+    for unknown in (text, json.dumps([{**settings, SETTING: states.REFUSED, "more": 1}])):
+        record.write_text(unknown)
+        ctx.run(ctx.on.upgrade_charm(), bad)
+        assert system.config.read_text() == before
+    record.write_text(json.dumps([{**settings, "of_another_release": 1}]))
+    ctx.run(ctx.on.upgrade_charm(), bad)
+
+    assert applied(system)["leader"] == f"{states.APP}/0"
+    assert applied(system)[SETTING] == states.TAKEN
 
 
 def test_each_log_level_reaches_the_workload(
@@ -257,6 +283,18 @@ def test_each_log_level_reaches_the_workload(
         state = dataclasses.replace(deployed, config={"log-level": level})
         ctx.run(ctx.on.config_changed(), state)
         assert applied(system)["log_level"] == level
+
+
+@pytest.mark.parametrize("level", ["loud", "in", "INFO", "debugging"])
+def test_another_log_level_blocks_the_unit(
+    ctx: testing.Context, deployed: testing.State, level: str
+):
+    state = dataclasses.replace(deployed, config={"log-level": level})
+
+    state = ctx.run(ctx.on.config_changed(), state)
+
+    message = "log-level must be one of: debug, info, warning, error"
+    assert state.unit_status == testing.BlockedStatus(message)
 
 
 def test_a_workload_need_not_know_that_its_application_is_removed(
@@ -313,6 +351,17 @@ def test_the_version_is_set_after_a_change_and_by_update_status(
     assert state.workload_version == "10.0"
 
 
+@pytest.mark.parametrize("printed", ["", "\n", "no version\n"])
+def test_a_version_that_is_not_printed_fails_no_hook(
+    ctx: testing.Context, deployed: testing.State, monkeypatch: pytest.MonkeyPatch, printed: str
+):
+    """Some commands print it on standard error, which isn't read."""
+    monkeypatch.setattr(workload.Workload, "run", lambda *_: printed)
+
+    with ctx(ctx.on.update_status(), deployed) as manager:
+        assert isinstance(manager.charm.workload.version(), str)
+
+
 @pytest.mark.parametrize("failure", workload.FAILURES)
 def test_a_version_that_cannot_be_asked_is_done_without(
     ctx: testing.Context,
@@ -343,7 +392,7 @@ def test_a_command_gets_what_is_secret_by_stdin_or_environment(
 ):
     monkeypatch.setitem(fakes.OUTPUT, "tell", "answer\n")
 <% if cookiecutter.substrate == "kubernetes" %>
-    deployed = dataclasses.replace(deployed, containers={system.container()})
+    deployed = states.with_container(deployed, system.container())
 <% endif %>
     with ctx(ctx.on.update_status(), deployed) as manager:
         answer = manager.charm.workload.run(["tell", "it"], "the-stdin", {"SECRET": "the-env"})
@@ -358,7 +407,7 @@ def test_a_command_gets_what_is_secret_by_stdin_or_environment(
         assert options["env"]["PATH"] == os.environ["PATH"]
         assert (options["check"], options["timeout"]) == (True, 60)
 <% else %>
-        executed, other = ctx.exec_history["workload"]
+        executed, other = ctx.exec_history[workload.CONTAINER]
         assert executed.command == ["tell", "it"]
         assert (executed.stdin, executed.environment) == ("the-stdin", {"SECRET": "the-env"})
         assert (other.stdin, other.environment) == ("", {})
@@ -392,8 +441,8 @@ def test_a_changed_unit_file_restarts_the_service(
 
     ctx.run(ctx.on.update_status(), state)
 
-    (read,) = system.running.values()
-    assert read[""].endswith("# new\n")
+    assert system.read is not None
+    assert system.read[""].endswith("# new\n")
     assert system.interruptions == 1
 
 
@@ -413,24 +462,31 @@ def test_an_upgrade_that_is_cut_short_restarts_the_service(
 
     ctx.run(ctx.on.update_status(), state)
 
-    (read,) = system.running.values()
-    assert read[""].endswith("# new\n")
+    assert system.read is not None
+    assert system.read[""].endswith("# new\n")
 
 
+@pytest.mark.parametrize("steps", range(6))
 def test_an_upgrade_under_a_bad_option_keeps_the_last_good_one(
     ctx: testing.Context,
     system: fakes.System,
     deployed: testing.State,
     monkeypatch: pytest.MonkeyPatch,
+    steps: int,
 ):
+    """Even if the hook is cut short."""
     state = ctx.run(ctx.on.start(), set_option(deployed))
     monkeypatch.setattr(workload, "UNIT", workload.UNIT + "# new\n")
+    bad = dataclasses.replace(elect(state), config={states.OPTION: states.REFUSED})
+    system.steps_left = steps
+    with pytest.raises(fakes.Killed):
+        ctx.run(ctx.on.upgrade_charm(), bad)
 
-    bad = dataclasses.replace(elect(state), config={"log-level": "loud"})
-    ctx.run(ctx.on.upgrade_charm(), bad)
+    ctx.run(ctx.on.update_status(), bad)
 
     settings = applied(system)
-    assert (settings["leader"], settings["log_level"]) == (f"{states.APP}/0", "debug")
+    assert system.loaded[f"{states.APP}-workload"].endswith("# new\n")
+    assert (settings["leader"], settings[SETTING]) == (f"{states.APP}/0", states.TAKEN)
 
 
 def test_a_disabled_service_is_enabled_again(
@@ -481,17 +537,24 @@ def test_the_files_are_the_users_alone(
     assert not new.exists()
 
 
+@pytest.mark.parametrize("is_there", [True, False])
 def test_another_owner_is_mended(
     ctx: testing.Context,
-    system: fakes.System,
     deployed: testing.State,
     monkeypatch: pytest.MonkeyPatch,
+    is_there: bool,
 ):
-    """A new revision of the charm may run the service as another user."""
+    """A new revision may run the service as another user; the old one may be gone by then."""
     state = ctx.run(ctx.on.start(), deployed)
     written: list[Any] = []
+
+    def owner(path: pathlib.Path) -> str:
+        if is_there:
+            return "somebody-else"
+        raise KeyError("getpwuid(): uid not found: 999")
+
     monkeypatch.setattr("shutil.chown", lambda path, user=None, group=None: written.append(user))
-    monkeypatch.setattr(pathlib.Path, "owner", lambda path: "somebody-else")
+    monkeypatch.setattr(pathlib.Path, "owner", owner)
 
     ctx.run(ctx.on.update_status(), state)
 
@@ -550,7 +613,7 @@ def test_two_applications_share_a_machine(
 def test_the_service_and_its_check_are_in_the_plan(ctx: testing.Context, deployed: testing.State):
     state = ctx.run(ctx.on.update_status(), deployed)  # pebble-ready may have been skipped.
 
-    plan = state.get_container("workload").plan
+    plan = state.get_container(workload.CONTAINER).plan
     assert plan.services[workload.SERVICE].startup == "enabled"
     assert plan.checks[workload.CHECK].level == ops.pebble.CheckLevel.READY
 
@@ -568,8 +631,8 @@ def test_a_changed_layer_restarts_the_service(
 
     ctx.run(ctx.on.update_status(), state)
 
-    (read,) = system.running.values()
-    assert read[""] == "/bin/new"
+    assert system.read is not None
+    assert system.read[""] == "/bin/new"
     assert system.interruptions == 1
 
 
@@ -581,7 +644,9 @@ def test_a_replaced_pod_is_brought_in_line(
     In the old pod's stop, Pebble has gone already.
     """
     old = ctx.run(ctx.on.start(), deployed)
-    gone = dataclasses.replace(old, containers={system.container(can_connect=False)})
+    names = states.CHARMCRAFT["containers"]
+    containers = {system.container(name, can_connect=False) for name in names}
+    gone = dataclasses.replace(old, containers=containers)
     ctx.run(ctx.on.stop(), gone)
 
     for number, order in enumerate(itertools.permutations(("config", "start", "pebble"))):
@@ -597,7 +662,7 @@ def test_a_replaced_pod_is_brought_in_line(
             assert state.unit_status == testing.WaitingStatus("waiting for Pebble")
             for name in order:
                 if name == "pebble":
-                    state = dataclasses.replace(state, containers={ready})
+                    state = states.with_container(state, ready)
                 state = ctx.run(events[name], state)
 
         assert state.unit_status == testing.ActiveStatus(), order
@@ -613,11 +678,11 @@ def test_the_check_counts_for_the_status(ctx: testing.Context, deployed: testing
         ("failed", ops.pebble.CheckStatus.DOWN, waiting),
         ("recovered", ops.pebble.CheckStatus.UP, testing.ActiveStatus()),
     ):
-        container = state.get_container("workload")
+        container = state.get_container(workload.CONTAINER)
         checks = {dataclasses.replace(each, status=status) for each in container.check_infos}
         container = dataclasses.replace(container, check_infos=checks)
         told = getattr(ctx.on, f"pebble_check_{event}")(container, next(iter(checks)))
-        checked = dataclasses.replace(state, containers={container})
+        checked = states.with_container(state, container)
 
         for happened in (ctx.on.update_status(), told):
             state = ctx.run(happened, checked)
