@@ -6,6 +6,7 @@
 
 import dataclasses
 import logging
+from typing import Any
 
 import ops
 
@@ -184,34 +185,29 @@ class << cookiecutter.__class_name >>(ops.CharmBase):
 
     def _settings(self) -> Settings | None:
         """Gather what the workload is to run with, once all of it is known."""
-        try:
-            options = self.load_config(Config)
-        except ValueError:
-            # The unit is blocked, and follows the leader with the options that it had, if any.
-            options = self._last_options()
         leader, address = self.leadership.leader, self.leadership.leader_address
         credentials = self.leadership.credentials
-        if not (options and leader and address and credentials):
+        if not (leader and address and credentials):
             return None
         if (planned_units := self.app.planned_units()) == 0:
             return None  # The application is being removed, and its workloads need not know.
-        return Settings(
+        known = dict[str, Any](
             unit=self.unit.name,
             leader=leader,
             leader_address=address,
             planned_units=planned_units,
             username=credentials["username"],
             password=credentials["password"],
+        )
+        try:
+            options = self.load_config(Config)
+        except ValueError:
+            # The unit is blocked, and follows the leader with the options that it had, if any.
+            return self.workload.last_settings(known)
+        return Settings(
+            **known,
             log_level=options.log_level,
         )
-
-    def _last_options(self) -> Config | None:
-        """Return the options that the workload was last told, if all are known and still valid."""
-        last = self.workload.last_settings()
-        try:
-            return Config(**{field.name: last[field.name] for field in dataclasses.fields(Config)})
-        except (KeyError, TypeError, ValueError):
-            return None
 
     def _describe_leadership(self) -> dict[str, str]:
         """Describe leadership for a person or a test, without a secret."""

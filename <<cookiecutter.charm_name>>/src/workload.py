@@ -245,13 +245,16 @@ class Workload:
         except FAILURES:
             return False
 
-    def last_settings(self) -> dict[str, Any]:
-        """Return what the workload was last told to take, as far as any release recorded it."""
+    def last_settings(self, known: Mapping[str, Any]) -> Settings | None:
+        """Return what the workload was last told to take, but for what is known by now.
+
+        Another release may have recorded it; None if nothing did, or if a setting is missing.
+        """
         try:
-            record = self._read_record()
-        except FAILURES:
-            record = []
-        return record[-1] if record else {}
+            settings = {**self._read_record()[-1], **known}
+            return Settings(**{f.name: settings[f.name] for f in dataclasses.fields(Settings)})
+        except (IndexError, KeyError, TypeError, *FAILURES):
+            return None
 
     def is_running(self) -> bool:
         """Whether the service runs."""

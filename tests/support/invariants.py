@@ -67,7 +67,7 @@ def last_good_level(system: Any) -> str | None:
     """Return the level that a unit with a bad one goes on with, if there was a good one."""
     for path, text in system.files.items():
         if path.endswith("/applied.json") and (known := json.loads(text)):
-            return known[-1]["log_level"]
+            return known[-1].get("log_level")
     return None
 
 
