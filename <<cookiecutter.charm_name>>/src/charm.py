@@ -90,10 +90,10 @@ class << cookiecutter.__class_name >>(ops.CharmBase):
 
     def _configure_workload(self, event: ops.EventBase) -> ops.StatusBase:
         """Bring the workload in line, once all is known that it needs, and return its status."""
-        settings = self._settings()
 <% if cookiecutter.substrate == "machine" %>
-        self.workload.install()  # It may forget what the workload was told last.
+        self.workload.install()
 <% endif %>
+        settings = self._settings()
         logger.debug("configure the workload with %s", settings)
         if missing := self.leadership.missing:
             return ops.WaitingStatus(f"waiting for {missing}")  # Its arrival is another event.

@@ -490,6 +490,23 @@ def test_an_upgrade_under_a_bad_option_keeps_the_last_good_one(
     assert (settings["leader"], settings[SETTING]) == (f"{states.APP}/0", states.TAKEN)
 
 
+def test_an_upgrade_bears_a_record_that_makes_no_sense(
+    ctx: testing.Context,
+    system: fakes.System,
+    deployed: testing.State,
+    monkeypatch: pytest.MonkeyPatch,
+):
+    state = ctx.run(ctx.on.start(), deployed)
+    (record,) = system.root.rglob("applied.json")
+    record.write_text("null")
+    monkeypatch.setattr(workload, "UNIT", workload.UNIT + "# new\n")
+
+    state = ctx.run(ctx.on.upgrade_charm(), state)
+
+    assert state.unit_status == testing.ActiveStatus()
+    assert system.interruptions == 1
+
+
 def test_a_disabled_service_is_enabled_again(
     ctx: testing.Context,
     system: fakes.System,
