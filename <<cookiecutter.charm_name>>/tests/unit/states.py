@@ -16,7 +16,8 @@ from ops import testing
 from charm import << cookiecutter.__class_name >> as Charm
 from leadership import PEER_RELATION
 
-# Scenario would read the whole file for each context; what Juju doesn't need takes most of it.
+# Scenario would read the whole file for each context, and writes what it gets for each run. What
+# Juju doesn't need takes most of the time.
 CHARMCRAFT = {
     key: value
     for key, value in yaml.safe_load(
@@ -24,6 +25,9 @@ CHARMCRAFT = {
     ).items()
     if key not in ("description", "links", "parts", "platforms")
 }
+for declared in (CHARMCRAFT.get("actions", {}), CHARMCRAFT.get("config", {}).get("options", {})):
+    for each in declared.values():
+        each.pop("description", None)
 APP = CHARMCRAFT["name"]
 ERROR = ops.ModelError("ERROR connection is shut down")
 # What the other application has written in its databag, by the charm's endpoint: without it, what
