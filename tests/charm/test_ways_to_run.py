@@ -100,10 +100,8 @@ def test_tox_takes_the_python_of_the_base_if_it_is_here(charm: pathlib.Path):
     if (base := next(bases, None)) is None:
         pytest.skip(skips.NO_PYTHON_OF_A_BASE)
     charm = baking.bake({"base": base}, charm.parent / base)
-    python = pythons.find(matrix.PYTHONS[base])
-    assert python
 
-    path = f"{python.parent}{os.pathsep}{os.environ['PATH']}"
+    path = pythons.environment(matrix.PYTHONS[base])["PATH"]
     command = ("tox", "-e", "unit", "--", "tests/unit/test_actions.py")
     found = run(charm, *command, path=path)
     (charm / "toxfile.py").write_text(
