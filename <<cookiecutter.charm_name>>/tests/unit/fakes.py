@@ -16,11 +16,9 @@ import dataclasses
 <% endif %>
 import json
 import pathlib
-import shutil
 <% if cookiecutter.substrate == "machine" %>
 import subprocess
 <% endif %>
-import tempfile
 from collections.abc import Callable, Iterator
 from typing import Any
 <% if cookiecutter.substrate == "kubernetes" %>
@@ -278,13 +276,16 @@ class System:
 
     @contextlib.contextmanager
     def rewound(self) -> Iterator[None]:
-        """Undo afterwards all that happens to the system meanwhile."""
+        """Undo afterwards all that happens to the system meanwhile, but for new folders."""
         before = copy.deepcopy(vars(self))
-        with tempfile.TemporaryDirectory() as files:
-            shutil.copytree(self.root, files, dirs_exist_ok=True)
-            yield
-            shutil.rmtree(self.root)
-            shutil.copytree(files, self.root)
+        kept = [(path, path.stat().st_mode, path.read_bytes()) for path in self._paths]
+        yield
+        for path in self._paths:
+            path.unlink()
+        for path, mode, content in kept:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+            path.chmod(mode)
         vars(self).update(before)
 
     def crash(self) -> None:
@@ -314,19 +315,18 @@ class System:
 <% endif %>
 
     @property
+    def _paths(self) -> list[pathlib.Path]:
+        return [path for path in sorted(self.root.rglob("*")) if path.is_file()]
+
+    @property
     def files(self) -> dict[str, str]:
         """The text of each file, by its path from the root."""
-        return {
-            path.relative_to(self.root).as_posix(): path.read_text()
-            for path in sorted(self.root.rglob("*"))
-            if path.is_file()
-        }
+        return {path.relative_to(self.root).as_posix(): path.read_text() for path in self._paths}
 
     @property
     def written(self) -> dict[str, int]:
         """When each file was last written, in nanoseconds since the epoch."""
-        paths = (path for path in self.root.rglob("*") if path.is_file())
-        return {str(path): path.stat().st_mtime_ns for path in paths}
+        return {str(path): path.stat().st_mtime_ns for path in self._paths}
 
     @property
     def read(self) -> dict[str, str] | None:

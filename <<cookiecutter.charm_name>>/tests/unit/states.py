@@ -16,14 +16,15 @@ from ops import testing
 from charm import << cookiecutter.__class_name >> as Charm
 from leadership import PEER_RELATION
 
-# Scenario would read the whole file for each context, and writes what it gets for each run. What
-# Juju doesn't need takes most of the time.
+# Most of what charmcraft.yaml says, which Scenario would write again for each run to no avail.
+UNUSED = ("assumes", "base", "description", "links", "parts", "platforms", "summary", "title")
+# Scenario would read the file for each context.
 CHARMCRAFT = {
     key: value
     for key, value in yaml.safe_load(
         pathlib.Path(__file__).parents[2].joinpath("charmcraft.yaml").read_text()
     ).items()
-    if key not in ("description", "links", "parts", "platforms")
+    if key not in UNUSED
 }
 for declared in (CHARMCRAFT.get("actions", {}), CHARMCRAFT.get("config", {}).get("options", {})):
     for each in declared.values():
