@@ -7,6 +7,9 @@ import dataclasses
 import itertools
 <% if cookiecutter.substrate == "machine" %>
 import pathlib
+<% endif %>
+import re
+<% if cookiecutter.substrate == "machine" %>
 import shutil
 <% endif %>
 from collections.abc import Callable, Iterator
@@ -115,7 +118,7 @@ def test_a_workload_that_fails_shows_nothing_secret(
     deployed: testing.State,
     assert_nothing_secret_is_shown: Callable[[testing.State, testing.State, str], None],
 ):
-    """Nor does a command that prints what it was told."""
+    """Nor does a command that prints what it was told; the log says which one, and its exit."""
     system.steps_left, system.error = 0, workload.FAILURES[0]("it failed")
     blocked = ctx.run(ctx.on.start(), deployed)
     assert isinstance(blocked.unit_status, testing.BlockedStatus)
@@ -125,6 +128,8 @@ def test_a_workload_that_fails_shows_nothing_secret(
     after = ctx.run(ctx.on.start(), deployed)
 
     assert after.workload_version == ""
+    assert re.search(r"exit (code|status) 1\b", str(ctx.juju_log))
+    assert any(command in str(ctx.juju_log) for command in fakes.OUTPUT)
     assert_nothing_secret_is_shown(deployed, after, "start")
 
 
