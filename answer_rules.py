@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import pathlib
 import re
-from collections.abc import Mapping
+import unicodedata
+from collections.abc import Iterable, Mapping
 
 # Every question, choice and derived value.
 QUESTIONS: dict[str, object] = json.loads(
@@ -24,7 +25,7 @@ YAML_WORDS = frozenset(("null", "true", "false", "yes", "no", "on", "off", "y", 
 URL = re.compile(
     r"https?://((?!xn--)[a-z0-9-]+\.)*(?!xn--)[a-z][a-z0-9-]*"
     r"(:[1-5]?[0-9]{1,4})?"
-    r"(/[!#-;=?-\[\]_a-z~]*)?",
+    r"(/[!$-;=@-\[\]_a-z~]*)?",
     re.IGNORECASE | re.ASCII,
 )
 # Python reads such a comment in a file's first lines as the file's encoding (PEP 263).
@@ -122,6 +123,19 @@ def propose_name(name: str) -> str:
     return f"{short}-app" if short in YAML_WORDS else short or "my-app"
 
 
+def unknown_problem(questions: Iterable[str]) -> str | None:
+    """Return which of these is no question, or None."""
+    for unknown in (each for each in questions if each not in QUESTIONS):
+        asked = ", ".join(key for key in QUESTIONS if not key.startswith("_"))
+        return f"{show(unknown)} is no question of this template; choose one of: {asked}"
+    return None
+
+
+def columns(character: str) -> int:
+    """Return how many columns a character takes, as ruff counts a line's length."""
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
 def text_problem(question: str, text: str) -> str | None:
     """Return what makes a text invalid in the files that will hold it, or None."""
     if not text:
@@ -133,8 +147,7 @@ def text_problem(question: str, text: str) -> str | None:
         )
     if text != text.strip():
         return "starts or ends with a space; leave it out"
-    # A character that isn't ASCII may be two columns wide.
-    length = sum(1 if char.isascii() or question != "author" else 2 for char in text)
+    length = sum(map(columns, text)) if question == "author" else len(text)
     longest = LONGEST.get(question, TEXT_MAX)
     if length > longest:
         unit = "characters" if length == len(text) else "columns"
@@ -145,6 +158,8 @@ def text_problem(question: str, text: str) -> str | None:
         return "holds an encoding declaration for Python, such as coding:x; leave it out"
     if question == "repository_url" and not URL.fullmatch(text):
         return "is not a plain web address; type one such as https://github.com/org/my-app"
+    if question == "repository_url" and text.endswith("/"):
+        return "ends with a slash; leave it out"
     if question == "copyright_year" and not re.fullmatch(r"[0-9]{4}(-[0-9]{4})?", text):
         return "is not a year; type one such as 2026, or 2024-2026"
     return None

@@ -1,8 +1,9 @@
 """Check each answer, execute none, and quote them for YAML.
 
 cookiecutter loads this Jinja extension because cookiecutter.json names it in `_extensions`.
-cookiecutter.json calls a filter below after each question. Another filter checks all answers
-before the charm's folder is created, since a replay, for one, skips the questions.
+cookiecutter.json calls a filter below after each question, or the last of some that go together.
+Another filter checks all answers before the charm's folder is created, since a replay, for one,
+skips the questions.
 """
 
 from __future__ import annotations
@@ -48,6 +49,8 @@ class Answers(jinja2.ext.Extension):
 
     def __init__(self, environment: jinja2.Environment):
         super().__init__(environment)
+        if problem := answer_rules.unknown_problem(command_options().get("extra_context") or ()):
+            raise failure(problem)
         environment.filters.update(
             check=check, checked_folder=checked_folder, is_own=is_own, quote=quote
         )
@@ -178,13 +181,11 @@ def folder_problem(answers: Mapping[str, Any]) -> str | None:
     if output is None:
         return None
     folder = pathlib.Path(output).absolute() / answers["charm_name"]
-    if folder.is_dir():
-        if options.get("overwrite_if_exists", True):
-            return None
+    if folder.is_dir() and not options.get("overwrite_if_exists", True):
         return f"{folder} exists; choose another name or --output-dir, or --overwrite-if-exists"
-    if os.path.lexists(folder):
+    if os.path.lexists(folder) and not folder.is_dir():
         return f"{folder} is not a folder; remove it, or choose another name or --output-dir"
-    parent = next(path for path in folder.parents if os.path.lexists(path))
+    parent = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
     if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
         return f"{parent} is not a folder that you can write to; choose another --output-dir"
     disk = shutil.disk_usage(parent)

@@ -12,6 +12,8 @@ import re
 import subprocess
 import sys
 
+from packaging import version
+
 from tools import matrix
 
 FILES = (
@@ -87,14 +89,14 @@ def lift_bounds(lower: str, upper: str, newest: str) -> tuple[str, str]:
     Raises:
         ValueError: if even the newest version is below the lower bound.
     """
-    release = [int(part) for part in newest.split(".") if part.isdigit()]
-    if release < [int(part) for part in lower.split(".")]:
-        raise ValueError(f"Python {PYTHON} gets {newest} at most, which is below {lower}")
-    if release < [int(part) for part in upper.split(".")]:
+    newest_version = version.Version(newest)
+    if newest_version < version.Version(lower):
+        raise ValueError(f"the oldest Python gets {newest} at most, which is below {lower}")
+    if newest_version < version.Version(upper):
         return lower, upper
 
     def cut(length: int) -> list[int]:
-        return (release + [0] * length)[:length]
+        return [*newest_version.release, *[0] * length][:length]
 
     *head, last = cut(upper.count(".") + 1)
     return (

@@ -123,6 +123,26 @@ def test_a_read_only_folder_is_named(output: pathlib.Path, folder: str):
     )
 
 
+def test_a_read_only_charm_is_not_overwritten(output: pathlib.Path):
+    charm = output / "neighbour"
+    charm.chmod(0o555)
+    try:
+        with untouched(output):
+            result = baking.by_command(
+                output,
+                {"charm_name": charm.name},
+                "--overwrite-if-exists",
+                preexec_fn=lose_the_right_to_override,
+            )
+    finally:
+        charm.chmod(0o755)
+
+    assert result.returncode == 1
+    assert result.stdout == (
+        f"{charm} is not a folder that you can write to; choose another --output-dir\n"
+    )
+
+
 def test_a_file_is_no_output_folder(output: pathlib.Path):
     notes = output / "neighbour" / "notes.txt"
 

@@ -286,11 +286,18 @@ def test_the_longest_text_bakes_and_a_longer_one_does_not(question: str):
     )
 
 
+def test_an_author_s_wide_letters_count_twice():
+    problem = answer_rules.first_problem({**PLAIN, "author": "\N{ROCKET}" * 39})
+
+    assert problem == "author has 78 columns; shorten it to 77"
+
+
 @pytest.mark.parametrize(
     "answers",
     [
         {"author": "x" * 77},
         {"author": "\N{ROCKET}" * 38},
+        {"author": "\N{CYRILLIC CAPITAL LETTER ZHE}" * 77},
         {"author": "Teh Corp # noqa: E501 # fmt: off # type: ignore"},  # codespell:ignore teh
         {"charm_name": "teh-nd-charm"},  # codespell:ignore teh,nd
     ],
@@ -330,7 +337,7 @@ def test_charmcraft_takes_every_accepted_address(address: str):
     [
         "https://github.com/example/my-app",
         "http://localhost:8080/x",
-        "https://git.example:30443/~me/x.git?a=b&c=%20#top",
+        "https://git.example:30443/~me/x.git;a=b&c=%20",
         "https://Example.COM",
     ],
 )
@@ -351,6 +358,8 @@ def test_a_usual_address_is_accepted(address: str):
         "https://example.com:99999/x",
         "https://example.com/a b",
         'https://example.com/"',
+        "https://example.com/?q=x",
+        "https://example.com/#x",
         "https://",
     ],
 )

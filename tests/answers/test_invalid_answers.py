@@ -23,6 +23,7 @@ UNFIT = [
     ({"author": ""}, "author is empty"),
     ({"contact": " x"}, "contact starts or ends with a space"),
     ({"repository_url": "example.com"}, "repository_url is not a plain web address"),
+    ({"repository_url": "https://example.com/x/"}, "repository_url ends with a slash; leave it"),
     ({"copyright_year": "MMXXVI"}, "copyright_year is not a year"),
 ]
 # What cookiecutter itself rejects on the command line, and lets through in a replay.
@@ -136,8 +137,8 @@ def test_python_gets_an_exception(tmp_path: pathlib.Path, answers, message: str)
     assert not (tmp_path / "output").exists()
 
 
-@pytest.mark.parametrize(("answers", "message"), UNKNOWN, ids=ids)
-def test_an_unknown_choice_names_the_choices(tmp_path: pathlib.Path, answers, message: str):
+@pytest.mark.parametrize("answers", [answers for answers, _ in UNKNOWN], ids=ids)
+def test_an_unknown_choice_names_the_choices(tmp_path: pathlib.Path, answers):
     """cookiecutter itself rejects it, before it loads anything of the template but its json."""
     (question,) = answers
 
@@ -148,6 +149,15 @@ def test_an_unknown_choice_names_the_choices(tmp_path: pathlib.Path, answers, me
     last = result.stdout.splitlines()[-1]
     assert all(choice in last for choice in ("lxd", question, *matrix.CHOICES[question]))
     assert not (tmp_path / "output").exists()
+
+
+@pytest.mark.parametrize("question", ["subtrate", "", "__pythons", "__prompts__"])
+def test_a_question_that_is_not_asked_is_rejected(tmp_path: pathlib.Path, rejected, question: str):
+    """Else a mistyped one would leave the default."""
+    result = baking.by_command(tmp_path / "output", {question: "kubernetes"})
+
+    rejected(result, f"'{question}' is no question of this template; choose one of: charm_name, ")
+    assert result.stdout.endswith(", copyright_year\n")
 
 
 def test_a_rejection_does_not_need_hooks(tmp_path: pathlib.Path, rejected):

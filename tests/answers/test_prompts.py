@@ -121,12 +121,12 @@ def test_the_prompts_say_which_harness_serves_which_juju_and_base():
 def at_terminal(tmp_path: pathlib.Path) -> Callable[..., str]:
     """Return a function that bakes with output to a terminal, and returns what it showed."""
 
-    def bake(name: str, **environment: str) -> str:
+    def bake(name: str, *, output: str = "a folder", **environment: str) -> str:
         terminal, its_end = os.openpty()
         shown = b""
         try:
             with command.running(
-                *(*baking.COMMAND, matrix.TEMPLATE, "--no-input", "--output-dir", "a folder"),
+                *(*baking.COMMAND, matrix.TEMPLATE, "--no-input", "--output-dir", output),
                 *(f"charm_name={name}", f"base={OLDEST}"),
                 cwd=tmp_path,
                 stdout=its_end,
@@ -154,6 +154,14 @@ def test_an_affix_gets_a_hint(at_terminal, tmp_path: pathlib.Path, name: str, af
 
     assert re.findall(r"Hint: .* without '(\w+)'", shown) == affixes
     assert f"cd '{tmp_path}/a folder/{name}'" in NEXT.findall(shown)
+
+
+def test_a_bake_that_cruft_compares_prints_no_next_steps(at_terminal, tmp_path: pathlib.Path):
+    """cruft bakes into a temporary folder, of such a name."""
+    shown = at_terminal("kafka", output="tmp_1a2b3cd")
+
+    assert (tmp_path / "tmp_1a2b3cd" / "kafka" / "charmcraft.yaml").is_file()
+    assert shown == ""
 
 
 def tools(folder: pathlib.Path, *names: str) -> str:

@@ -235,10 +235,18 @@ def history(tmp_path: pathlib.Path) -> tuple[pathlib.Path, str]:
     command.git(tmp_path, "clone", "--quiet", str(matrix.TEMPLATE), str(clone))
     if command.git(clone, "rev-parse", "--is-shallow-repository").strip() == "true":
         pytest.skip(skips.NO_OLDER_VERSION)
-    tags = command.git(clone, "tag", "--list", "--sort=-version:refname", "--merged").split()
+    tags = command.git(
+        clone,
+        "tag",
+        "--list",
+        "--sort=-version:refname",
+        "--merged",
+        "HEAD",
+        "--no-contains",
+        "HEAD",
+    ).split()
     commits = command.git(clone, "rev-list", "--reverse", "HEAD", "--", "hooks").split()
-    old = (tags or [commit for commit in commits if bakes(clone, commit)])[0]
-    return clone, old
+    return clone, next(old for old in (*tags, *commits) if bakes(clone, old))
 
 
 def bakes(clone: pathlib.Path, commit: str) -> bool:

@@ -318,6 +318,17 @@ def test_the_jobs_that_the_template_starts_are_the_variants():
         assert read <= set(started[0]) | {"folder"}, workflow.name
 
 
+def test_the_jobs_that_update_an_older_version_have_it():
+    """They run the tests of a variant, or all."""
+    updating = {
+        name: job["steps"][0]["with"].get("fetch-depth")
+        for name, job in jobs(matrix.TEMPLATE)
+        if re.search(r'-k "\$VARIANT"|tox -e pins', str(job.get("steps")))
+    }
+
+    assert updating == {"newest.yaml: newest": "0", "tests.yaml: variant": "0"}
+
+
 def test_the_templates_final_job_requires_all_others():
     all_jobs = load(matrix.TEMPLATE / ".github" / "workflows" / "tests.yaml")["jobs"]
     final = all_jobs["all"]

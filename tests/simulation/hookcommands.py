@@ -338,9 +338,6 @@ class Context:
     def _action_fail(self, options: argparse.Namespace, stdin: str) -> None:
         self._failure = " ".join(options.message)
 
-    def _action_log(self, options: argparse.Namespace, stdin: str) -> None:
-        pass
-
 
 def _bare_id(id_: str) -> str:
     """Return what is unique of secret:ID or secret://MODEL/ID."""
@@ -389,7 +386,6 @@ _PARSERS = {
         "action-get": (arg("key", nargs="?"),),
         "action-set": (arg("pairs", nargs="*"),),
         "action-fail": (_MESSAGE,),
-        "action-log": (_MESSAGE,),
     }.items()
 }
 COMMANDS = tuple(_PARSERS)
