@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import pathlib
+import shutil
+import tempfile
 from collections.abc import Iterator
 
 import pytest
 
 from tests.support import baking, packing, pythons, skips
 from tools import matrix
+
+MEMORY = 500_000_000  # bytes: several times what charms' tests write, in all processes.
 
 
 def pytest_report_header() -> list[str]:
@@ -68,6 +72,22 @@ def outside_of_tox() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("TOX")]:
             patch.delenv(name)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def folders_in_memory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Let charms' own tests make their folders in memory, if it is there: they make thousands."""
+    memory = pathlib.Path("/dev/shm")
+    if not os.access(memory, os.W_OK) or shutil.disk_usage(memory).free < MEMORY:
+        yield
+        return
+    tmp_path_factory.getbasetemp()  # These tests' own folders are large, and stay on the disk.
+    with (
+        tempfile.TemporaryDirectory(prefix="tests of charms ", dir=memory) as folder,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setenv("PYTEST_DEBUG_TEMPROOT", folder)
         yield
 
 

@@ -106,7 +106,7 @@ class << cookiecutter.__class_name >>(ops.CharmBase):
         was_configured = self.workload.is_configured(settings)
         self.workload.reconfigure(settings)
         if not self.workload.is_configured(settings):
-            return ops.WaitingStatus("waiting for the workload to take its settings")
+            return ops.WaitingStatus("waiting for the workload to apply its settings")
         if not was_configured or isinstance(event, ops.UpdateStatusEvent):
             self._set_workload_version()
 <% if cookiecutter.substrate == "kubernetes" %>

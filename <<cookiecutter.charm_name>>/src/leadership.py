@@ -124,7 +124,11 @@ class Leadership:
             return "the leader to publish credentials"
         if self.leader is None:
             return "the new leader to publish itself"
+<% if cookiecutter.substrate == "machine" %>
         return "" if self.leader_address else "the leader's address"
+<% else %>
+        return ""
+<% endif %>
 
     def reconcile(self) -> None:
         """Track the newest credentials and, on the leader, publish them and who leads.
@@ -202,7 +206,7 @@ class Leadership:
         return self._peers.data[self._app] if self._peers else {}
 
     def _find_secret(self) -> ops.Secret | None:
-        """Fetch the secret by its label, once for each event that finds it."""
+        """Fetch the secret by its label, and keep what was found for the rest of the hook."""
         with contextlib.suppress(ops.SecretNotFoundError):
             self._secret = self._secret or self._model.get_secret(label=SECRET_LABEL)
         return self._secret

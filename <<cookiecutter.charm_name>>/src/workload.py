@@ -13,9 +13,10 @@ the commands, the check, the settings and their file's format, and how the workl
 while it runs.
 <% endif %>
 
-Leadership is no fence: a workload whose unit's agent is gone goes on with its last settings,
-perhaps as the leader. Only its own quorum, minimum of replicas, lease or term keeps two from
-leading at once. ``Settings.planned_units`` can size that; while it changes, units differ in it.
+Leadership doesn't fence the workload: one whose unit's agent is gone goes on with its last
+settings, perhaps as the leader. Only its own quorum, minimum of replicas, lease or term keeps two
+from leading at once. ``Settings.planned_units`` can size that; while it changes, units differ in
+it.
 """
 
 import dataclasses
@@ -45,6 +46,8 @@ UNIT = """\
 [Unit]
 Description=Workload of the Juju application {app}
 After=network.target
+# A machine that starts before the charm has configured the workload doesn't start it.
+ConditionPathExists={config}
 
 [Service]
 Type=exec
@@ -144,7 +147,7 @@ class Workload:
         """Ensure that the machine has the workload's software and its service's unit file."""
         # Install a package first: USER may come with it, and the files are written as USER.
         unit = UNIT.format(app=self._app, user=USER, config=self._config)
-        if not self._unit_file.exists() or self._unit_file.read_text() != unit:
+        if not self._unit_file.exists() or self._unit_file.read_bytes() != unit.encode():
             self._forget()  # So that the service restarts, though a hook may be cut short here.
             self._unit_file.write_text(unit)
         if not self._is_enabled():
@@ -175,14 +178,14 @@ class Workload:
 
         Args:
             earlier: What the workload may have, the newest last: more than one after a hook that
-                was cut short, or a change that it hasn't taken. All that differs is to be handed
+                was cut short, or a change that it hasn't applied. All that differs is to be handed
                 over.
             settings: What it is to have.
 
         Returns:
             Whether the workload took them. If not, the next event tries again.
         """
-        logger.info("let the workload take: %s", ", ".join(_changes(earlier, settings, LIVE)))
+        logger.info("apply live settings: %s", ", ".join(_changes(earlier, settings, LIVE)))
         try:
 <% if cookiecutter.substrate == "machine" %>
             systemd.service_reload(self._service)
@@ -200,7 +203,7 @@ class Workload:
     def reconfigure(self, settings: Settings) -> None:
         """Ensure that the workload runs with these settings, and restart it only if it must.
 
-        What the running workload may have taken is recorded before its file changes, the newest
+        What the running workload may have applied is recorded before its file changes, the newest
         last, so that wherever a hook is cut short, the next one knows what is left to do. The
         units don't wait for each other; where their restarts must not coincide,
         charmlibs-rollingops lets them take turns.
@@ -214,7 +217,7 @@ class Workload:
         if earlier := self._recorded():
             self._record(*(each for each in earlier if each != settings), settings)
         self._write(self._config, settings.render())
-        taken = True
+        applied = True
         is_running = self.is_running()
         if earlier and not is_running:
             logger.warning("the workload has stopped by itself; start it")
@@ -227,15 +230,15 @@ class Workload:
             self._container.restart(SERVICE)
 <% endif %>
         elif _changes(earlier, settings, LIVE):
-            taken = self.apply(earlier, settings)
+            applied = self.apply(earlier, settings)
 <% if cookiecutter.substrate == "kubernetes" %>
-        self._container.replan()  # Restarts the service if an upgrade has changed the layer.
+        self._container.replan()  # Restarts the service if its layer has changed.
 <% endif %>
-        if taken:
+        if applied:
             self._record(settings)
 
     def is_configured(self, settings: Settings) -> bool:
-        """Whether the workload runs, has taken just these settings, and would start with them."""
+        """Whether the workload runs with just these settings, and would start with them."""
         try:
             return (
                 self.is_running()
@@ -308,7 +311,7 @@ class Workload:
         if not path.exists() or path.stat().st_mode & 0o077:
             return False
         try:
-            return (path.owner(), path.read_text()) == (USER, text)
+            return (path.owner(), path.read_bytes()) == (USER, text.encode())
         except KeyError:
             return False  # Its owner was a user that is gone.
 <% else %>
@@ -346,16 +349,16 @@ class Workload:
         pathops.ensure_contents(path, text, mode=0o600)
 
     def _is_written(self, path: pathops.ContainerPath, text: str) -> bool:
-        return path.exists() and path.read_text() == text
+        return path.exists() and path.read_bytes() == text.encode()
 <% endif %>
 
     def _record(self, *settings: Settings) -> None:
-        """Record which settings the running workload may have taken, the newest last."""
+        """Record which settings the running workload may have applied, the newest last."""
         self._write(self._applied, json.dumps([vars(each) for each in settings]))
 
 <% if cookiecutter.substrate == "machine" %>
     def _forget(self) -> None:
-        """Record that nobody knows what the running workload has taken: it has to restart."""
+        """Record that nobody knows what the running workload has applied: it has to restart."""
         self._write(self._applied, json.dumps([{}, *self._read_record()]))
 
 <% endif %>
@@ -380,6 +383,6 @@ def _changes(
     return [
         field.name
         for field in dataclasses.fields(Settings)
-        if (field.metadata or RESTART) == change
+        if {**RESTART, **field.metadata}["change"] == change["change"]
         and any(getattr(each, field.name) != getattr(settings, field.name) for each in earlier)
     ]

@@ -158,7 +158,7 @@ class Deployment:
         assert leader is not None
         return leader
 
-    def wait_until_in_line(
+    def wait_until_converged(
         self, leader: str, *, without: str | None = None
     ) -> list[convergence.View]:
         """Wait until every unit is active, has nothing left to do and is in line with the leader.
@@ -181,7 +181,7 @@ class Deployment:
                 convergence.View.parse(unit.name, self._run(unit.name, "show-leadership"))
                 for unit in units
             ]
-            return convergence.not_in_line(views, leader)
+            return convergence.not_converged(views, leader)
 
         self._wait(look, TIMEOUT)
         return views

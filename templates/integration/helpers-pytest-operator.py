@@ -155,7 +155,7 @@ class Deployment:
         assert leader is not None
         return leader
 
-    async def wait_until_in_line(
+    async def wait_until_converged(
         self, leader: str, *, without: str | None = None
     ) -> list[convergence.View]:
         """Wait until every unit is active, has nothing left to do and is in line with the leader.
@@ -178,7 +178,7 @@ class Deployment:
                 convergence.View.parse(unit.name, await self._run(unit.name, "show-leadership"))
                 for unit in units
             ]
-            return convergence.not_in_line(views, leader)
+            return convergence.not_converged(views, leader)
 
         await self._wait(look, TIMEOUT)
         return views

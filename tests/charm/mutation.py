@@ -13,7 +13,6 @@ import sys
 import pytest
 
 from tests.support import baking, command, mutants, parameters, surviving, unit_tests
-from tools import matrix
 
 # Each mutant is run in a fork of a process that has run no test. In a fork of one that has, the
 # charm's tests fail for every mutant: they take it for a mistake that the folders of that run go.
@@ -37,7 +36,7 @@ def test_the_unit_tests_find_a_mistake(
     """survivors.toml lists the mutants that live, each with the reason."""
     charm = baker.copy({"substrate": substrate}, tmp_path / "charm")
 
-    surviving.check(charm, surviving.make(baker, kind, substrate))
+    surviving.check(charm, surviving.make(baker, kind, substrate), substrate)
 
 
 @parameters.SUBSTRATES
@@ -60,13 +59,8 @@ def test_the_unit_tests_kill_all_mutants_but_the_listed(
     alive = [name for name, verdict in verdicts.items() if verdict not in ("killed", "timeout")]
     assert len(verdicts) > 200, "mutmut made too few mutants to show anything"
     assert len(alive) <= 0.1 * len(verdicts)
-    expected = {
-        mutant
-        for each in surviving.SURVIVORS["mutmut"]
-        if substrate in each.get("substrates", matrix.CHOICES["substrate"])
-        for mutant in each["mutants"]
-    }
-    assert {describe(run(charm, "show", name)) for name in alive} == expected
+    found = {describe(run(charm, "show", name)) for name in alive}
+    assert found == surviving.expected("mutmut", substrate)
 
 
 def run(charm: pathlib.Path, *arguments: str) -> str:

@@ -284,4 +284,4 @@ def check(unit: Unit, kind: str, before: testing.State, run: Run, where: str) ->
     if kind in invariants.LEAVING:
         assert run.committed.unit_status == testing.MaintenanceStatus("stopping"), where
     else:
-        invariants.check_in_line(unit.charm, 0, unit.system, run.committed, where)
+        invariants.check_converged(unit.charm, 0, unit.system, run.committed, where)

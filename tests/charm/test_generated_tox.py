@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 import sys
 
@@ -14,6 +15,8 @@ FIRST_HARNESS = matrix.CHOICES["integration_tests"][0]
 def run_tox(charm: pathlib.Path, base: str, *args: str) -> str:
     """Run the charm's tox, on its base's Python if that is here, and return what it prints."""
     environment = pythons.environment(matrix.PYTHONS[base])
+    if memory := os.environ.get("PYTEST_DEBUG_TEMPROOT"):
+        environment["TMPDIR"] = memory  # tox passes nothing else of this on.
     return command.output(sys.executable, "-m", "tox", *args, cwd=charm, env=environment)
 
 

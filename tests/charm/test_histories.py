@@ -350,7 +350,7 @@ class History(stateful.RuleBasedStateMachine):
         self.check_leads(number, read)
         self.check_written(number, kind, before)
         self.check_shown(number, state)
-        if kind in invariants.READING or not invariants.check_in_line(
+        if kind in invariants.READING or not invariants.check_converged(
             self.charm, number, system, state, kind
         ):
             assert system.running == running

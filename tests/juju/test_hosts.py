@@ -181,6 +181,19 @@ def test_what_is_enabled_starts_with_the_machine_and_ends_with_it(machine: hosts
     assert systemctl(machine, "is-active", "some") == (3, "inactive\n")
 
 
+def test_a_service_whose_condition_is_not_met_does_not_start(machine: hosts.Machine):
+    install(machine, "[Unit]\nConditionPathExists=/etc/ready")
+    assert systemctl(machine, "enable", "--now", "some") == (0, "")
+    assert systemctl(machine, "is-active", "some") == (3, "inactive\n")
+    machine.stop()
+    assert systemctl(machine, "is-active", "some") == (3, "inactive\n")
+
+    machine.run("touch", "/etc/ready")
+    machine.stop()
+
+    assert systemctl(machine, "is-active", "some") == (0, "active\n")
+
+
 def processes(command: str) -> set[int]:
     """Return the ids of this machine's processes that run a command."""
     result = subprocess.run(
@@ -211,6 +224,8 @@ def test_what_is_unknown_is_refused(machine: hosts.Machine):
     ):
         status, output = systemctl(machine, *args)
         assert status and problem in output, args
+    install(machine, "[Unit]\nConditionPathExists=!/etc/ready")
+    assert "what to do with '!/etc/ready'" in systemctl(machine, "start", "some")[1]
 
 
 def test_nothing_survives_a_test_run_that_is_killed(tmp_path: pathlib.Path):

@@ -108,10 +108,10 @@ def test_an_answer_that_lacks_a_result_is_refused(convergence, missing: str):
         convergence.View.parse("app/0", results)
 
 
-def test_units_that_agree_are_in_line(convergence):
+def test_units_that_agree_have_converged(convergence):
     views = [view(convergence, f"app/{i}") for i in range(3)]
 
-    assert convergence.not_in_line(views, "app/0") == []
+    assert convergence.not_converged(views, "app/0") == []
 
 
 @pytest.mark.parametrize(
@@ -137,24 +137,24 @@ def test_units_that_agree_are_in_line(convergence):
 def test_a_unit_that_disagrees_is_named(convergence, changes, expected: list[str]):
     views = [view(convergence, "app/0"), view(convergence, "app/1", **changes)]
 
-    assert convergence.not_in_line(views, "app/0") == expected
+    assert convergence.not_converged(views, "app/0") == expected
 
 
 def test_units_that_all_lack_credentials_are_named(convergence):
     views = [view(convergence, "app/0", credentials_fingerprint="")]
 
-    assert convergence.not_in_line(views, "app/0") == ["app/0 has no credentials"]
+    assert convergence.not_converged(views, "app/0") == ["app/0 has no credentials"]
 
 
 def test_a_leader_that_knows_nothing_of_it_is_named(convergence):
     views = [view(convergence, "app/0", is_leader="false"), view(convergence, "app/1")]
 
     expected = ["app/0 doesn't claim leadership"]
-    assert convergence.not_in_line(views, "app/0") == expected
+    assert convergence.not_converged(views, "app/0") == expected
 
 
-def test_silence_is_not_in_line(convergence):
-    assert convergence.not_in_line([], "app/0") == ["no unit answered"]
+def test_silence_is_not_converged(convergence):
+    assert convergence.not_converged([], "app/0") == ["no unit answered"]
 
 
 @parameters.SUBSTRATES

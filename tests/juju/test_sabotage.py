@@ -425,7 +425,7 @@ def test_the_service_is_not_started_again(machines: Shared):
 
     failure = machines.fail(ROTATES, Faulty, edit)
 
-    assert "waiting for the workload to take its settings" in failure
+    assert "waiting for the workload to apply its settings" in failure
 
 
 def test_the_file_changes_under_a_service_that_goes_on(by_each_harness: Shared):
@@ -469,7 +469,7 @@ class RefusalChangesThePassword(RefusalMakesARevision):
     ("fault", "assertion"),
     [
         (RefusalMakesARevision, "assert app.get_secret() == secret"),
-        (RefusalChangesThePassword, "assert app.wait_until_in_line(leader) == before"),
+        (RefusalChangesThePassword, "assert app.wait_until_converged(leader) == before"),
     ],
 )
 def test_a_rotation_that_is_refused_changes_the_secret(

@@ -85,7 +85,7 @@ def test_a_restart_waits_for_the_lock(
     assert system.interruptions == 0
     (turns,) = state.get_relations("restart")
     assert "reconfigure" in str(turns.local_unit_data), states.APP
-    message = "waiting for the workload to take its settings"
+    message = "waiting for the workload to apply its settings"
     assert state.unit_status == testing.WaitingStatus(message)
     with ctx(ctx.on.update_status(), state) as manager:
         manager.charm._reconfigure()

@@ -40,7 +40,7 @@ MACHINE: Edits = {
             '    password = lines["masterauth"].strip(\'"\')\n'
             '    return {"password": password, "leads": "replicaof" not in lines}\n',
         ),
-        ("import tempfile\n", "import tempfile\nimport unittest.mock\n"),
+        ("import subprocess\n", "import subprocess\nimport unittest.mock\n"),
         (
             '            patch.setattr(workload, "systemd", self)\n',
             '            patch.setattr(workload, "systemd", self)\n'

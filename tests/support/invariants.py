@@ -82,7 +82,7 @@ def read_by_the_workload(system: Any) -> dict[str, Any] | None:
     return json.loads(texts[0]) if texts else None
 
 
-def check_in_line(
+def check_converged(
     charm: loading.Charm, number: int, system: Any, state: testing.State, where: str = ""
 ) -> bool:
     """Check a unit after an event that reconciles, and the application if the unit leads.

@@ -24,7 +24,11 @@ SECONDS = 120  # Of processor time, after which a mutant counts as killed by its
 
 
 class Plugin:
-    """Runs the tests that have killed most first, and remembers the one that fails."""
+    """Runs the tests that have killed most first, and remembers the one that fails.
+
+    Of a parametrized test, the other cases count as having killed, too, but come after all that
+    have themselves.
+    """
 
     def __init__(self, killers: collections.Counter[str]):
         self.killers = killers
@@ -32,12 +36,17 @@ class Plugin:
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         """Order the tests."""
-        items.sort(key=lambda item: -self.killers[item.nodeid])
+        items.sort(key=lambda i: (-self.killers[i.nodeid], -self.killers[function(i.nodeid)]))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take note of the first failure."""
         if report.failed and not self.killer:
             self.killer = report.nodeid
+
+
+def function(nodeid: str) -> str:
+    """Return the name of a test without its parameters."""
+    return nodeid.partition("[")[0]
 
 
 def run(killers: collections.Counter[str]) -> str:
@@ -76,7 +85,7 @@ def main() -> None:
         path.write_text(source)
         killer = run_in_fork(killers)
         path.write_text(original)
-        killers[killer] += 1
+        killers.update({killer, function(killer)})
         verdicts.append(killer or None)
     json.dump(verdicts, sys.stdout)
 

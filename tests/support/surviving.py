@@ -10,30 +10,33 @@ import sys
 import tomli
 
 from tests.support import baking, command, mutants, unit_tests
-from tools import matrix
 
 RUNNER = pathlib.Path(__file__).with_name("run_mutants.py")
 SURVIVORS = tomli.loads(pathlib.Path(__file__).with_name("survivors.toml").read_text())
-EXPECTED = {mutant for each in SURVIVORS["syntax"] for mutant in each["mutants"]}
-FIRST = matrix.CHOICES["substrate"][0]
 # The kinds of mistakes that this project is there to prevent: made on each run of the tests.
 EACH_TIME = ("guards", "stale guards", "logged secrets", "shown secrets")
 
 
 def make(baker: baking.Baker, kind: str, substrate: str) -> list[mutants.Mutant]:
-    """Make the mutants of a kind, on other substrates than the first only those of their own."""
+    """Make all mutants of a kind, of a substrate's charm."""
     sources = {
         path.name: path.read_text()
         for path in sorted((baker.bake({"substrate": substrate}) / "src").glob("*.py"))
     }
-    made = mutants.make(kind, sources)
-    known: set[str] = set()
-    if substrate != FIRST:
-        known = {mutant.name for mutant in make(baker, kind, FIRST)}
-    return [mutant for mutant in made if mutant.name not in known]
+    return mutants.make(kind, sources)
 
 
-def check(charm: pathlib.Path, made: list[mutants.Mutant]) -> None:
+def expected(maker: str, substrate: str) -> set[str]:
+    """Return the names of the mutants that survive, of those that "syntax" or "mutmut" makes."""
+    return {
+        mutant
+        for each in SURVIVORS[maker]
+        if substrate in each.get("substrates", [substrate])
+        for mutant in each["mutants"]
+    }
+
+
+def check(charm: pathlib.Path, made: list[mutants.Mutant], substrate: str) -> None:
     """Run the charm's unit tests on mutants, and fail for those that survive unexpectedly."""
     printed = command.output(
         sys.executable,
@@ -45,4 +48,4 @@ def check(charm: pathlib.Path, made: list[mutants.Mutant]) -> None:
     verdicts = json.loads(printed)
     alive = [mutant.name for mutant, killer in zip(made, verdicts, strict=True) if not killer]
     names = {mutant.name for mutant in made}
-    assert sorted(alive) == sorted(names & EXPECTED)
+    assert sorted(alive) == sorted(names & expected("syntax", substrate))

@@ -87,8 +87,8 @@ def not_settled(units: Iterable[Unit]) -> list[str]:
     ]
 
 
-def not_in_line(views: Iterable[View], leader: str) -> list[str]:
-    """Say, a line each, how the units are not yet in line with their leader.
+def not_converged(views: Iterable[View], leader: str) -> list[str]:
+    """Say, a line each, how the units have not yet converged on their leader.
 
     Args:
         views: What every unit of the application answered.

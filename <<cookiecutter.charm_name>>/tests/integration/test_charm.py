@@ -32,7 +32,7 @@ ROTATION_RESTARTS = True  # As src/workload.py marks the password.
     """Only the leader claims leadership; every other unit names it and follows."""
     leader = << await >>app.wait_for_leader()
 
-    views = << await >>app.wait_until_in_line(leader)
+    views = << await >>app.wait_until_converged(leader)
 
     assert len(views) == UNITS
     assert << await >>app.get_leader_unit() == leader
@@ -41,13 +41,13 @@ ROTATION_RESTARTS = True  # As src/workload.py marks the password.
 << async >>def test_rotation_reaches_every_unit(app: helpers.Deployment):
     """The action on the leader makes a new revision, and every workload runs with it."""
     leader = << await >>app.wait_for_leader()
-    before = << await >>app.wait_until_in_line(leader)
+    before = << await >>app.wait_until_converged(leader)
     started = << await >>app.get_start_times()
     secret, revision = << await >>app.get_secret()
 
     << await >>app.rotate_credentials(leader)
 
-    after = << await >>app.wait_until_in_line(leader)
+    after = << await >>app.wait_until_converged(leader)
     assert after[0].fingerprint != before[0].fingerprint
     assert << await >>app.get_secret() == (secret, revision + 1)
     now = << await >>app.get_start_times()
@@ -58,7 +58,7 @@ ROTATION_RESTARTS = True  # As src/workload.py marks the password.
 << async >>def test_rotation_is_refused_on_a_follower(app: helpers.Deployment):
     """A follower names the command that works, and changes nothing."""
     leader = << await >>app.wait_for_leader()
-    before = << await >>app.wait_until_in_line(leader)
+    before = << await >>app.wait_until_converged(leader)
     started = << await >>app.get_start_times()
     secret = << await >>app.get_secret()
     follower = next(view.unit for view in before if view.unit != leader)
@@ -66,7 +66,7 @@ ROTATION_RESTARTS = True  # As src/workload.py marks the password.
     with pytest.raises(helpers.ActionFailedError, match=f"juju run {app.name}/leader"):
         << await >>app.rotate_credentials(follower)
 
-    assert << await >>app.wait_until_in_line(leader) == before
+    assert << await >>app.wait_until_converged(leader) == before
     assert << await >>app.get_start_times() == started
     assert << await >>app.get_secret() == secret
 
@@ -81,7 +81,7 @@ ROTATION_RESTARTS = True  # As src/workload.py marks the password.
 <% else %>
     """A new revision of the charm, for which every pod is replaced, finds what was published."""
 <% endif %>
-    before = << await >>app.wait_until_in_line(<< await >>app.wait_for_leader())
+    before = << await >>app.wait_until_converged(<< await >>app.wait_for_leader())
     secret = << await >>app.get_secret()
 <% if cookiecutter.substrate == "machine" %>
     started = << await >>app.get_start_times()
@@ -92,7 +92,7 @@ ROTATION_RESTARTS = True  # As src/workload.py marks the password.
 <% if cookiecutter.substrate == "kubernetes" %>
     # A pod that takes longer than a minute loses the lead.
 <% endif %>
-    after = << await >>app.wait_until_in_line(<< await >>app.wait_for_leader())
+    after = << await >>app.wait_until_converged(<< await >>app.wait_for_leader())
     assert {view.unit for view in after} == {view.unit for view in before}
     assert after[0].fingerprint == before[0].fingerprint
     assert << await >>app.get_secret() == secret
@@ -107,7 +107,7 @@ ROTATION_RESTARTS = True  # As src/workload.py marks the password.
     No workload is interrupted, the credentials stay, and the new leader can rotate them.
     """
     old = << await >>app.wait_for_leader()
-    before = << await >>app.wait_until_in_line(old)
+    before = << await >>app.wait_until_converged(old)
     started = << await >>app.get_start_times()
     secret, revision = << await >>app.get_secret()
 <% if cookiecutter.substrate == "kubernetes" %>
@@ -118,9 +118,9 @@ ROTATION_RESTARTS = True  # As src/workload.py marks the password.
 
     << async >>with app.agent_stopped(old):
         new = << await >>app.wait_for_leader(other_than=old)
-        << await >>app.wait_until_in_line(new, without=old)
+        << await >>app.wait_until_converged(new, without=old)
 
-    after = << await >>app.wait_until_in_line(new)
+    after = << await >>app.wait_until_converged(new)
     assert {view.unit for view in after} == {view.unit for view in before}
     assert after[0].fingerprint == before[0].fingerprint
     assert << await >>app.get_secret() == (secret, revision)
@@ -131,7 +131,7 @@ ROTATION_RESTARTS = True  # As src/workload.py marks the password.
 
     << await >>app.rotate_credentials(new)
 
-    rotated = << await >>app.wait_until_in_line(new)
+    rotated = << await >>app.wait_until_converged(new)
     assert rotated[0].fingerprint != after[0].fingerprint
     assert << await >>app.get_secret() == (secret, revision + 1)
 <% if cookiecutter.substrate == "machine" %>
@@ -140,14 +140,14 @@ ROTATION_RESTARTS = True  # As src/workload.py marks the password.
 << async >>def test_failover_by_removal(app: helpers.Deployment):
     """When the leader is removed, another unit takes over, and no workload is interrupted."""
     old = << await >>app.wait_for_leader()
-    before = << await >>app.wait_until_in_line(old)
+    before = << await >>app.wait_until_converged(old)
     started = << await >>app.get_start_times()
     secret, revision = << await >>app.get_secret()
 
     << await >>app.remove_unit(old)
     new = << await >>app.wait_for_leader(other_than=old)
 
-    after = << await >>app.wait_until_in_line(new)
+    after = << await >>app.wait_until_converged(new)
     assert {view.unit for view in after} == {view.unit for view in before} - {old}
     assert after[0].fingerprint == before[0].fingerprint
     assert << await >>app.get_secret() == (secret, revision)

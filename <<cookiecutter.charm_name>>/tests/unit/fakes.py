@@ -45,8 +45,10 @@ NO_RESTART = {"leader", "leader_address", "planned_units"}
 OTHER_FILES = {"applied.json"}
 <% if cookiecutter.substrate == "machine" %>
 SERVICE = "-workload"  # How the name of the workload's service ends.
+RELOAD = "ExecReload=/bin/kill -HUP $MAINPID"  # What lets the workload read its file again.
 RUN = subprocess.run
 <% else %>
+RELOAD = "SIGHUP"  # What lets the workload read its file again.
 # Where a user other than root may write in a stock image.
 OPEN_FOLDERS = ("/tmp", "/var/tmp")
 STEPS = ("add_layer", "make_dir", "push", "replan", "restart", "send_signal", "stop")
@@ -146,7 +148,7 @@ class System:
         self._step()
         if self.rejects:
             raise self.SystemdError("reload failed")
-        assert "\nExecReload=" in self.loaded[service]
+        assert RELOAD in self.loaded[service].splitlines()
         self.running[service] |= self.files
         return True
 
@@ -259,6 +261,7 @@ class System:
     def _send_signal(self, container: ops.Container, signal: str, *services: str) -> None:
         if self.rejects:
             raise ops.pebble.APIError({}, 400, "Bad Request", "cannot send signal")
+        assert signal == RELOAD
         ORIGINALS["send_signal"](container, signal, *services)
         for service in services:
             self.running[service] |= self.files
@@ -321,7 +324,10 @@ class System:
     @property
     def files(self) -> dict[str, str]:
         """The text of each file, by its path from the root."""
-        return {path.relative_to(self.root).as_posix(): path.read_text() for path in self._paths}
+        return {
+            path.relative_to(self.root).as_posix(): path.read_text(errors="replace")
+            for path in self._paths
+        }
 
     @property
     def written(self) -> dict[str, int]:
@@ -339,7 +345,7 @@ class System:
 
     @property
     def settings(self) -> dict[str, Any] | None:
-        """What the running workload has taken; None if it doesn't run or isn't through with it."""
+        """What the running workload has applied; None if it doesn't run or isn't done."""
         if (read := self.read) is None:
             return None
         (record,) = (path for path in self.files if path.endswith("/applied.json"))
@@ -350,7 +356,7 @@ class System:
 
     @property
     def config(self) -> pathlib.Path:
-        """The workload's file, which is beside the record of what the workload has taken."""
+        """The workload's file, which is beside the record of what the workload has applied."""
         (record,) = self.root.rglob("applied.json")
         found = [path for path in record.parent.iterdir() if path.name not in OTHER_FILES]
         assert len(found) == 1, f"OTHER_FILES in fakes.py is to name all but one of {found}"

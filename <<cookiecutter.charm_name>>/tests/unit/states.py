@@ -35,7 +35,7 @@ ERROR = ops.ModelError("ERROR connection is shut down")
 # the charm does with a request isn't run here.
 REQUESTS: dict[str, dict[str, str]] = {}
 # An option whose change restarts the workload: a value that it takes, and one that it refuses.
-OPTION, TAKEN, REFUSED = "log-level", "debug", "loud"
+OPTION, VALID, INVALID = "log-level", "debug", "loud"
 DEFAULT = CHARMCRAFT["config"]["options"][OPTION]["default"]
 
 

@@ -33,6 +33,13 @@ def test_show_leadership(ctx: testing.Context, deployed: testing.State, leader: 
     assert shown["workload-configured"] == "true"
 
 
+def test_show_leadership_asks_juju_who_leads(ctx: testing.Context, deployed: testing.State):
+    """Not the databag, where a new leader hasn't published itself yet."""
+    ctx.run(ctx.on.action("show-leadership"), dataclasses.replace(deployed, leader=True))
+
+    assert (results(ctx)["leader"], results(ctx)["is-leader"]) == (OTHER, "true")
+
+
 def test_show_leadership_tells_of_a_workload_that_lags_behind(
     ctx: testing.Context, deployed: testing.State
 ):

@@ -51,12 +51,14 @@ def test_the_leader_shows_nothing_secret_when_it_makes_it(
     assert_nothing_secret_is_shown(before, after, "upgrade_charm")
 
 
+@pytest.mark.parametrize("leader", [0, 1])
 @pytest.mark.parametrize("published", ["", "d41jbs2mp25c76r8o1k0"])
 def test_the_leader_publishes_the_id_of_the_secret_that_exists(
-    ctx: testing.Context, leading: testing.State, published: str
+    ctx: testing.Context, leading: testing.State, published: str, leader: int
 ):
-    """The ID may be missing, or name no secret or another one."""
-    databag = {"leader": f"{states.APP}/1"} | ({"credentials-id": published} if published else {})
+    """The ID may be missing, or name no secret or another one, though this unit led before."""
+    databag = {"leader": f"{states.APP}/{leader}"}
+    databag |= {"credentials-id": published} if published else {}
 
     state = ctx.run(ctx.on.update_status(), states.with_peers(leading, local_app_data=databag))
 
@@ -133,8 +135,36 @@ def test_events_about_another_secret_are_left_alone(
     assert ctx.removed_secret_revisions == []
 
 
-def test_a_rotation_starts_from_the_newest_revision(ctx: testing.Context, leading: testing.State):
+def test_a_secret_is_known_by_its_id(ctx: testing.Context, leading: testing.State):
+    """Juju 3.6 may send secret-remove without a label."""
+    other = testing.Secret({"key": "value"}, owner="app")
+    state = dataclasses.replace(leading, secrets={*leading.secrets, other})
+
+    with ctx(ctx.on.update_status(), state) as manager:
+        for secret, is_ours in ((states.secret(leading), True), (other, False)):
+            found = manager.charm.model.get_secret(id=secret.id)
+            assert found.label is None
+            assert manager.charm.leadership.manages(found) == is_ours
+
+
+def test_the_leader_adds_a_new_key_and_keeps_the_others(
+    ctx: testing.Context, leading: testing.State, monkeypatch: pytest.MonkeyPatch
+):
+    """Those of a later release, too, since an upgrade may be undone."""
+    monkeypatch.setitem(leadership.CREDENTIALS, "new-key", lambda: "a new value")
+    latest = {**states.credentials(leading), "of-a-later-release": "value"}
+    secret = dataclasses.replace(states.secret(leading), latest_content=latest)
+
+    after = ctx.run(ctx.on.upgrade_charm(), dataclasses.replace(leading, secrets={secret}))
+
+    assert states.credentials(after) == {**latest, "new-key": "a new value"}
+
+
+def test_a_rotation_starts_from_the_newest_revision(
+    ctx: testing.Context, leading: testing.State, monkeypatch: pytest.MonkeyPatch
+):
     """A new leader may track an old revision, which lacks what its predecessor added."""
+    monkeypatch.setitem(leadership.CREDENTIALS, "added-later", lambda: "another value")
     first = states.credentials(leading)
     latest = {**first, "added-later": "value"}
     secret = dataclasses.replace(states.secret(leading), latest_content=latest)
@@ -218,12 +248,15 @@ def test_the_action_without_credentials_says_so(
         assert "is not the leader; run: " in failed.value.message
 
 
-def test_the_fingerprint_tells_credentials_apart(ctx: testing.Context, deployed: testing.State):
+@pytest.mark.parametrize("key", leadership.CREDENTIALS)
+def test_the_fingerprint_tells_credentials_apart(
+    ctx: testing.Context, deployed: testing.State, key: str
+):
     def fingerprint(state: testing.State) -> str:
         ctx.run(ctx.on.action("show-leadership"), state)
         return (ctx.action_results or {})["credentials-fingerprint"]
 
-    rotated = ctx.run(ctx.on.update_status(), states.rotate(deployed))
+    rotated = ctx.run(ctx.on.update_status(), states.rotate(deployed, key))
 
     one, other = fingerprint(deployed), fingerprint(rotated)
     assert one != other
@@ -236,8 +269,12 @@ def test_show_leadership_tracks_no_newer_credentials(
     ctx: testing.Context, system: fakes.System, deployed: testing.State
 ):
     """A unit moves on to a newer revision when it reconciles."""
+    ctx.run(ctx.on.action("show-leadership"), deployed)
+    before = (ctx.action_results or {})["credentials-fingerprint"]
+
     state = ctx.run(ctx.on.action("show-leadership"), states.rotate(deployed))
 
+    assert (ctx.action_results or {})["credentials-fingerprint"] == before
     assert states.secret(state).tracked_content == states.credentials(deployed)
     assert system.files == {}
 

@@ -50,7 +50,7 @@ def fail_at_each_step(
         errors: What the changes raise: each of them the first change, the others in turn.
     """
     state = deployed if event == "start" else ctx.run(ctx.on.start(), deployed)
-    config = {states.OPTION: states.TAKEN} if event == "config_changed" else {}
+    config = {states.OPTION: states.VALID} if event == "config_changed" else {}
     state = dataclasses.replace(state, leader=True, config=config)
     first = ((0, error) for error in errors)
     for steps, error in itertools.chain(first, enumerate(itertools.cycle(errors), 1)):
@@ -102,7 +102,7 @@ def test_a_workload_that_fails_blocks_its_unit_alone(
         if system.steps_left < 0:
             assert state.unit_status.message in (
                 f"the workload failed with {type(system.error).__name__}; see juju debug-log",
-                "waiting for the workload to take its settings",  # If a reload has failed.
+                "waiting for the workload to apply its settings",  # If a reload has failed.
             )
             shown = ctx.run(ctx.on.action("show-leadership"), state)
             assert shown.unit_status in (state.unit_status, testing.UnknownStatus())
@@ -122,6 +122,7 @@ def test_a_workload_that_fails_shows_nothing_secret(
     system.steps_left, system.error = 0, workload.FAILURES[0]("it failed")
     blocked = ctx.run(ctx.on.start(), deployed)
     assert isinstance(blocked.unit_status, testing.BlockedStatus)
+    assert "it failed" in str(ctx.juju_log)  # To which the status refers.
     assert_nothing_secret_is_shown(deployed, blocked, "start")
     system.failing_output = str(states.credentials(deployed))
 
@@ -150,7 +151,7 @@ def test_a_mistake_fails_the_hook(
 
 @pytest.mark.parametrize("failure", [*workload.FAILURES, RuntimeError])
 @pytest.mark.parametrize(
-    ("method", "config"), [("is_running", {}), ("_read_record", {states.OPTION: states.REFUSED})]
+    ("method", "config"), [("is_running", {}), ("_read_record", {states.OPTION: states.INVALID})]
 )
 def test_what_cannot_be_read_is_not_configured(
     ctx: testing.Context,

@@ -87,15 +87,16 @@ def test_a_follower_changes_nothing_of_the_application(
 
 @pytest.mark.parametrize("kind", LEADER_ACTIONS)
 def test_a_leader_only_action_on_a_follower_names_the_command_to_run(
-    ctx: testing.Context, deployed: testing.State, kind: str
+    system: fakes.System, deployed: testing.State, kind: str
 ):
+    ctx = states.context(0, "other")  # The application may have another name than the charm.
     (event,) = events.variants(ctx, kind, deployed)
     action = event.name.removesuffix("_action").replace("_", "-")
 
     try:
         ctx.run(event, deployed)
     except testing.ActionFailed as e:
-        assert e.message == f"{ME} is not the leader; run: juju run {states.APP}/leader {action}"
+        assert e.message == f"other/0 is not the leader; run: juju run other/leader {action}"
     else:
         pytest.fail(f"{action} runs on a follower: {HINT}, or list it in ANY_UNIT_ACTIONS")
 

@@ -34,7 +34,7 @@ def interruptions(app: application.Application) -> list[int]:
     return [unit.system.interruptions for unit in app.units.values()]
 
 
-def assert_in_line(app: application.Application, leader: int) -> None:
+def assert_converged(app: application.Application, leader: int) -> None:
     """Every unit that is up has given its workload the leader, and the newest password."""
     newest = states.credentials(app.state(leader))
     for number in app.units.keys() - app.down:
@@ -46,7 +46,7 @@ def assert_in_line(app: application.Application, leader: int) -> None:
 
 
 def test_leadership_moves_and_the_old_leader_comes_back(app: application.Application):
-    assert_in_line(app, leader=0)
+    assert_converged(app, leader=0)
     before = revisions(app)
 
     # The leader dies. Juju elects another unit, which publishes itself; the credentials stay.
@@ -59,13 +59,13 @@ def test_leadership_moves_and_the_old_leader_comes_back(app: application.Applica
     ]
     assert set(app.writers) == {1}
     assert revisions(app) == before
-    assert_in_line(app, leader=1)
+    assert_converged(app, leader=1)
 
     # The old leader comes back as a follower, and catches up without writing.
     app.down.clear()
     assert app.deliver() == [(0, "peers_relation_changed")]
     assert set(app.writers) == {1}
-    assert_in_line(app, leader=1)
+    assert_converged(app, leader=1)
 
     # It may not rotate any more, but it may be elected again.
     with pytest.raises(testing.ActionFailed):
@@ -74,7 +74,7 @@ def test_leadership_moves_and_the_old_leader_comes_back(app: application.Applica
     app.deliver()
     assert set(app.writers) == {1, 0}
     assert revisions(app) == before
-    assert_in_line(app, leader=0)
+    assert_converged(app, leader=0)
     assert interruptions(app) == [0] * COUNT
 
 
@@ -86,7 +86,7 @@ def test_the_new_leader_rotates_a_secret_that_it_has_not_made(app: application.A
 
     assert app.deliver() == [(0, "secret_changed"), (2, "secret_changed")]
     assert revisions(app) == [2]
-    assert_in_line(app, leader=1)
+    assert_converged(app, leader=1)
     assert interruptions(app) == ["password" not in fakes.NO_RESTART] * COUNT
 
 
@@ -98,7 +98,7 @@ def test_a_stale_leader_elected_writes_nothing(app: application.Application):
     app.deliver()
 
     assert set(app.writers) == {2}
-    assert_in_line(app, leader=2)
+    assert_converged(app, leader=2)
 
 
 def test_a_removed_leader_is_followed_by_another(app: application.Application):
@@ -111,7 +111,7 @@ def test_a_removed_leader_is_followed_by_another(app: application.Application):
     app.elect(1)
     app.deliver()
 
-    assert_in_line(app, leader=1)
+    assert_converged(app, leader=1)
     assert interruptions(app) == [0] * (COUNT - 1)
 
 
@@ -119,13 +119,13 @@ def test_scaling_tells_the_number_of_units(app: application.Application):
     for number in (2, 1):
         app.remove(number)
     app.deliver()
-    assert_in_line(app, leader=0)
+    assert_converged(app, leader=0)
 
     for number in (1, 2):
         app.add(number)
     app.deliver()
 
-    assert_in_line(app, leader=0)
+    assert_converged(app, leader=0)
     assert app.units[0].system.interruptions == 0
 
 
@@ -142,4 +142,4 @@ def test_the_credentials_outlive_every_unit(app: application.Application):
     app.deliver()
 
     assert revisions(app) == before
-    assert_in_line(app, leader=0)
+    assert_converged(app, leader=0)

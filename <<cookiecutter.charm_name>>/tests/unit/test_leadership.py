@@ -55,6 +55,18 @@ def test_the_workload_follows_the_leader(
     assert system.settings["planned_units"] == 3
 
 
+def test_the_application_may_have_another_name_than_the_charm(
+    system: fakes.System, deployed: testing.State
+):
+    ctx = states.context(0, "other")
+    published = {**states.peers(deployed).local_app_data, "leader": "other/1"}
+
+    ctx.run(ctx.on.start(), states.with_peers(deployed, local_app_data=published))
+
+    assert system.settings is not None
+    assert system.settings["leader_address"] == OTHER_ADDRESS.replace(states.APP, "other")
+
+
 def test_a_follower_that_has_the_published_name_waits(
     ctx: testing.Context, system: fakes.System, deployed: testing.State
 ):
@@ -182,7 +194,7 @@ def test_a_unit_that_leaves_changes_nothing_and_says_so(
     if event in ("broken", "remove"):
         relations = relations - {states.peers(deployed)} if event == "remove" else relations
     state = dataclasses.replace(
-        deployed, leader=leader, relations=relations, config={states.OPTION: states.REFUSED}
+        deployed, leader=leader, relations=relations, config={states.OPTION: states.INVALID}
     )
 
     after = ctx.run(leaving(ctx, deployed)[event], state)  # type: ignore[arg-type]
@@ -194,6 +206,17 @@ def test_a_unit_that_leaves_changes_nothing_and_says_so(
     }
     assert after.secrets == state.secrets
     assert system.files == {}
+
+
+def test_a_unit_stays_when_one_leaves_whose_name_begins_alike(system: fakes.System):
+    ctx = states.context(1)
+    state = dataclasses.replace(states.fresh(1, system), leader=True)
+    state = states.with_peers(state, peers_data={10: states.address(10)})
+    leaves = ctx.on.relation_departed(states.peers(state), remote_unit=10, departing_unit=10)
+
+    after = ctx.run(leaves, state)
+
+    assert after.unit_status == testing.ActiveStatus()
 
 
 def test_without_the_peer_relation_nothing_is_written(

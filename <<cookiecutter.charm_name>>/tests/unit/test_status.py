@@ -33,7 +33,7 @@ def test_a_follower_waits_for_the_leader(ctx: testing.Context, fresh: testing.St
 def test_a_missing_relation_comes_after_a_bad_option(ctx: testing.Context, fresh: testing.State):
     """Juju shows what the operator can correct."""
     relations = fresh.relations - {states.peers(fresh)}
-    state = dataclasses.replace(fresh, relations=relations, config={states.OPTION: states.REFUSED})
+    state = dataclasses.replace(fresh, relations=relations, config={states.OPTION: states.INVALID})
 
     assert isinstance(ctx.run(ctx.on.start(), state).unit_status, testing.BlockedStatus)
 <% if cookiecutter.substrate == "kubernetes" %>

@@ -79,11 +79,18 @@ def test_a_follower_copes_without_any_one_of_the_published_values(
             run(ctx, system, ctx.on.start(), states.with_peers(deployed, local_app_data=data))
 
 
+@pytest.mark.parametrize("rotate", [None, ops.SecretRotate.YEARLY])
 def test_the_leader_completes_what_the_first_release_wrote(
-    ctx: testing.Context, system: fakes.System, upgraded: testing.State
+    ctx: testing.Context,
+    system: fakes.System,
+    upgraded: testing.State,
+    rotate: ops.SecretRotate | None,
 ):
     """It adds the keys that are new, keeps the others, and gives the secret its policy."""
-    after = ctx.run(ctx.on.upgrade_charm(), dataclasses.replace(upgraded, leader=True))
+    secret = dataclasses.replace(states.secret(upgraded), rotate=rotate)
+    upgraded = dataclasses.replace(upgraded, secrets={secret}, leader=True)
+
+    after = ctx.run(ctx.on.upgrade_charm(), upgraded)
 
     secret = states.secret(after)
     content = secret.latest_content or {}

@@ -27,7 +27,7 @@ from ops import testing
 import workload
 
 SETTING = states.OPTION.replace("-", "_")
-WAITING = testing.WaitingStatus("waiting for the workload to take its settings")
+WAITING = testing.WaitingStatus("waiting for the workload to apply its settings")
 
 
 def elect(state: testing.State) -> testing.State:
@@ -42,7 +42,7 @@ def scale(state: testing.State) -> testing.State:
 
 def set_option(state: testing.State) -> testing.State:
     """Let an operator set an option."""
-    return dataclasses.replace(state, config={states.OPTION: states.TAKEN})
+    return dataclasses.replace(state, config={states.OPTION: states.VALID})
 
 
 def rename(state: testing.State) -> testing.State:
@@ -59,7 +59,7 @@ CHANGES = (elect, states.rotate, set_option, rotate_and_elect)
 
 
 def applied(system: fakes.System) -> dict[str, Any]:
-    """Return what the running workload has taken, failing if there is nothing."""
+    """Return what the running workload has applied, failing if there is nothing."""
     assert system.settings is not None
     return system.settings
 
@@ -108,19 +108,29 @@ def test_a_new_setting_restarts_unless_it_is_marked(ctx: testing.Context, deploy
     @dataclasses.dataclass(frozen=True)
     class Settings(workload.Settings):
         unmarked: str = "old"
+        marked_otherwise: str = dataclasses.field(default="old", metadata={"doc": "a text"})
 
     with ctx(ctx.on.update_status(), deployed) as manager:
         old = Settings(**vars(manager.charm._settings()))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(workload, "Settings", Settings)
-        new = dataclasses.replace(old, unmarked="new")
-        assert workload._changes([old], new, workload.RESTART) == ["unmarked"]
+        new = dataclasses.replace(old, unmarked="new", marked_otherwise="new")
+        changed = workload._changes([old], new, workload.RESTART)
+        assert changed == ["unmarked", "marked_otherwise"]
+
+
+def test_a_unit_leads_by_its_whole_name(ctx: testing.Context, deployed: testing.State):
+    with ctx(ctx.on.update_status(), deployed) as manager:
+        settings = dataclasses.replace(manager.charm._settings(), unit="app/1", leader="app/1")
+
+    assert settings.leads
+    assert not dataclasses.replace(settings, leader="app/10").leads
 
 
 def test_a_change_that_the_workload_refuses_is_tried_again(
     ctx: testing.Context, system: fakes.System, deployed: testing.State
 ):
-    """The unit isn't active before its workload has taken the change."""
+    """The unit isn't active before its workload has applied the change."""
     state = elect(ctx.run(ctx.on.start(), deployed))
     system.rejects = True
     for _ in range(2):
@@ -135,7 +145,7 @@ def test_a_change_that_the_workload_refuses_is_tried_again(
     assert system.interruptions == 0
 
 
-def test_a_change_that_the_workload_refused_is_part_of_the_next(
+def test_changes_that_the_workload_refused_are_part_of_the_next(
     ctx: testing.Context, deployed: testing.State, monkeypatch: pytest.MonkeyPatch
 ):
     """A workload that takes commands would be left with half of what has changed."""
@@ -146,15 +156,19 @@ def test_a_change_that_the_workload_refused_is_part_of_the_next(
         _: workload.Workload, earlier: list[workload.Settings], settings: workload.Settings
     ) -> bool:
         offered.append(workload._changes(earlier, settings, workload.LIVE))
-        return len(offered) > 1
+        return len(offered) > 3
 
     monkeypatch.setattr(workload.Workload, "apply", take)
-    state = ctx.run(ctx.on.leader_elected(), elect(state))
-    assert state.unit_status == WAITING
+    scaled = scale(state)
+    elected = elect(scaled)
+    for changed in (scaled, elected, dataclasses.replace(elected, planned_units=3)):
+        state = ctx.run(ctx.on.config_changed(), changed)
+        assert state.unit_status == WAITING
 
-    state = ctx.run(ctx.on.config_changed(), scale(state))
+    state = ctx.run(ctx.on.update_status(), state)
 
-    assert offered == [["leader", "leader_address"], ["leader", "leader_address", "planned_units"]]
+    everything = ["leader", "leader_address", "planned_units"]
+    assert offered == [["planned_units"], everything, everything, everything]
     assert state.unit_status == testing.ActiveStatus()
 
 
@@ -177,7 +191,8 @@ def test_a_hook_that_is_cut_short_is_corrected_by_the_next_event(
                 return
             except fakes.Killed:
                 pass
-            for final, crashes in itertools.product((after, before), (False, True)):
+            finals = (after, before) if change else (after,)
+            for final, crashes in itertools.product(finals, (False, True)):
                 with system.rewound():
                     if crashes:
                         system.crash()
@@ -194,7 +209,7 @@ def test_a_hook_that_is_cut_short_is_corrected_by_the_next_event(
 
 
 @pytest.mark.parametrize("text", ["", "[{", "null", '[{"of_another_revision": 1}]'])
-def test_a_record_that_makes_no_sense_is_not_trusted(
+def test_a_corrupt_record_restarts_the_workload(
     ctx: testing.Context, system: fakes.System, deployed: testing.State, text: str
 ):
     """It can be broken, or of another revision of the charm."""
@@ -234,24 +249,41 @@ def test_a_workload_that_has_stopped_is_started(
     assert "stopped by itself" in str(ctx.juju_log)
 
 
+<% if cookiecutter.substrate == "kubernetes" %>
+def test_a_service_that_keeps_failing_does_not_run(ctx: testing.Context, deployed: testing.State):
+    state = ctx.run(ctx.on.start(), deployed)
+    failing = dataclasses.replace(
+        state.get_container(workload.CONTAINER),
+        service_statuses={workload.SERVICE: ops.pebble.ServiceStatus.ERROR},
+    )
+
+    ctx.run(ctx.on.action("show-leadership"), states.with_container(state, failing))
+
+    assert (ctx.action_results or {})["workload-configured"] == "false"
+
+
+<% endif %>
 def test_a_unit_with_a_bad_option_follows_with_its_last_good_one(
     ctx: testing.Context, system: fakes.System, deployed: testing.State
 ):
     """It is blocked all the time; without a good one it doesn't start."""
-    bad = dataclasses.replace(deployed, config={states.OPTION: states.REFUSED})
+    bad = dataclasses.replace(deployed, config={states.OPTION: states.INVALID})
     blocked = ctx.run(ctx.on.start(), bad).unit_status
     assert isinstance(blocked, testing.BlockedStatus)
     assert system.read is None
     state = ctx.run(ctx.on.start(), set_option(deployed))
 
-    bad = dataclasses.replace(rotate_and_elect(state), config={states.OPTION: states.REFUSED})
+    changed = scale(rename(rotate_and_elect(state)))
+    bad = dataclasses.replace(changed, config={states.OPTION: states.INVALID})
     after = ctx.run(ctx.on.config_changed(), bad)
 
     assert (after.unit_status, after.app_status) == (blocked, testing.ActiveStatus())
     assert states.peers(after).local_app_data["leader"] == f"{states.APP}/0"
     settings = applied(system)
-    assert (settings["leader"], settings[SETTING]) == (f"{states.APP}/0", states.TAKEN)
-    assert settings.get("password") == states.credentials(after).get("password")
+    assert (settings["leader"], settings[SETTING]) == (f"{states.APP}/0", states.VALID)
+    assert settings["planned_units"] == 5
+    for key in ("username", "password"):
+        assert settings.get(key) == states.credentials(after).get(key)
 
 
 @pytest.mark.parametrize("text", ["[{}]", "[[]]", "[]", "{}", "1"])
@@ -262,7 +294,7 @@ def test_options_that_another_release_recorded_are_taken_if_all_are_there(
     state = ctx.run(ctx.on.start(), set_option(deployed))
     (record,) = system.root.rglob("applied.json")
     (settings,) = json.loads(record.read_text())
-    bad = dataclasses.replace(rotate_and_elect(state), config={states.OPTION: states.REFUSED})
+    bad = dataclasses.replace(rotate_and_elect(state), config={states.OPTION: states.INVALID})
     before = system.config.read_text()
 
     record.write_text(text)
@@ -272,7 +304,7 @@ def test_options_that_another_release_recorded_are_taken_if_all_are_there(
     ctx.run(ctx.on.upgrade_charm(), bad)
 
     assert applied(system)["leader"] == f"{states.APP}/0"
-    assert applied(system)[SETTING] == states.TAKEN
+    assert applied(system)[SETTING] == states.VALID
 
 
 def test_each_log_level_reaches_the_workload(
@@ -309,9 +341,9 @@ def test_a_workload_need_not_know_that_its_application_is_removed(
 
 
 <% if cookiecutter.substrate == "machine" %>
-@pytest.mark.parametrize("change", ["unlink", "write", "chmod"])
+@pytest.mark.parametrize("change", ["unlink", "write", "encode", "chmod"])
 <% else %>
-@pytest.mark.parametrize("change", ["unlink", "write"])
+@pytest.mark.parametrize("change", ["unlink", "write", "encode"])
 <% endif %>
 def test_a_file_that_was_changed_by_hand_is_written_again(
     ctx: testing.Context, system: fakes.System, deployed: testing.State, change: str
@@ -322,6 +354,7 @@ def test_a_file_that_was_changed_by_hand_is_written_again(
     changes = {
         "unlink": config.unlink,
         "write": lambda: config.write_text("changed by hand"),
+        "encode": lambda: config.write_bytes("chang\u00e9".encode("latin-1")),
 <% if cookiecutter.substrate == "machine" %>
         "chmod": lambda: config.chmod(0o640),
 <% endif %>
@@ -362,7 +395,7 @@ def test_a_version_that_is_not_printed_fails_no_hook(
 
 
 @pytest.mark.parametrize("failure", workload.FAILURES)
-def test_a_version_that_cannot_be_asked_is_done_without(
+def test_a_failing_version_command_is_ignored(
     ctx: testing.Context,
     system: fakes.System,
     deployed: testing.State,
@@ -390,6 +423,9 @@ def test_a_command_gets_what_is_secret_by_stdin_or_environment(
     monkeypatch: pytest.MonkeyPatch,
 ):
     monkeypatch.setitem(fakes.OUTPUT, "tell", "answer\n")
+<% if cookiecutter.substrate == "machine" %>
+    monkeypatch.setenv("SECRET", "that of the agent")
+<% endif %>
 <% if cookiecutter.substrate == "kubernetes" %>
     deployed = states.with_container(deployed, system.container())
 <% endif %>
@@ -424,7 +460,12 @@ def test_the_service_is_defined_and_enabled(
     assert service == f"{states.APP}-workload"
     assert system.enabled == {service}
     unit = system.loaded[service]
-    for line in (f"User={workload.USER}", "Restart=always", "WantedBy=multi-user.target"):
+    for line in (
+        f"User={workload.USER}",
+        "Restart=always",
+        f"ConditionPathExists={system.config}",
+        "WantedBy=multi-user.target",
+    ):
         assert line in unit.splitlines()
 
 
@@ -478,7 +519,7 @@ def test_an_upgrade_under_a_bad_option_keeps_the_last_good_one(
     """Even if the hook is cut short."""
     state = ctx.run(ctx.on.start(), set_option(deployed))
     monkeypatch.setattr(workload, "UNIT", workload.UNIT + "# new\n")
-    bad = dataclasses.replace(elect(state), config={states.OPTION: states.REFUSED})
+    bad = dataclasses.replace(elect(state), config={states.OPTION: states.INVALID})
     system.steps_left = steps
     with pytest.raises(fakes.Killed):
         ctx.run(ctx.on.upgrade_charm(), bad)
@@ -487,10 +528,10 @@ def test_an_upgrade_under_a_bad_option_keeps_the_last_good_one(
 
     settings = applied(system)
     assert system.loaded[f"{states.APP}-workload"].endswith("# new\n")
-    assert (settings["leader"], settings[SETTING]) == (f"{states.APP}/0", states.TAKEN)
+    assert (settings["leader"], settings[SETTING]) == (f"{states.APP}/0", states.VALID)
 
 
-def test_an_upgrade_bears_a_record_that_makes_no_sense(
+def test_an_upgrade_survives_a_corrupt_record(
     ctx: testing.Context,
     system: fakes.System,
     deployed: testing.State,
@@ -585,6 +626,8 @@ def test_stop_and_remove(
 ):
     """A skipped stop doesn't keep remove from leaving nothing behind."""
     state = ctx.run(ctx.on.start(), deployed)
+    if event == "stop":
+        system.enabled.clear()  # By an administrator.
 
     ctx.run(getattr(ctx.on, event)(), state)
 
@@ -614,16 +657,17 @@ def test_two_applications_share_a_machine(
 ):
     other = states.context(0, "other")
     mine = ctx.run(ctx.on.start(), deployed)
-    before = dict(system.running)
+    before, files = dict(system.running), system.files
 
     published = {**states.peers(deployed).local_app_data, "leader": "other/1"}
     state = other.run(other.on.start(), states.with_peers(deployed, local_app_data=published))
     ctx.run(ctx.on.update_status(), mine)
     assert system.running.keys() == {f"{states.APP}-workload", "other-workload"}
     assert system.interruptions == 0
+    assert len(system.files) == 2 * len(files)
     other.run(other.on.remove(), state)
 
-    assert system.running == before
+    assert (system.running, system.files) == (before, files)
     assert system.enabled == {f"{states.APP}-workload"}
 <% else %>
 
@@ -654,7 +698,7 @@ def test_a_changed_layer_restarts_the_service(
     assert system.interruptions == 1
 
 
-def test_a_replaced_pod_is_brought_in_line(
+def test_a_replaced_pod_converges(
     ctx: testing.Context, system: fakes.System, deployed: testing.State, tmp_path: pathlib.Path
 ):
     """A new pod gets upgrade-charm, config-changed, start and pebble-ready, in this order or not.

@@ -26,7 +26,7 @@ SOCKET = pathlib.Path("/run/systemd/private")
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # Settings that are acted on or that change nothing here, by section.
 KNOWN = {
-    "Unit": {"After", "Description", "Documentation", "Wants"},
+    "Unit": {"After", "ConditionPathExists", "Description", "Documentation", "Wants"},
     "Service": {
         *("Environment", "ExecReload", "ExecStart", "Group", "Restart", "RestartSec", "Type"),
         *("StateDirectory", "UMask", "User"),
@@ -149,6 +149,11 @@ class Service:
 
     def _start(self) -> None:
         self.starts.append(time.monotonic())
+        conditions = self.settings.get("ConditionPathExists", [])
+        if not all(pathlib.Path(path).exists() for path in conditions):
+            log(f"{self.name}: skipped because of an unmet condition check")
+            self.state = "inactive"
+            return
         try:
             self.process = self._spawn("ExecStart", {})
         except (KeyError, OSError) as e:
@@ -227,9 +232,10 @@ def parse(text: str) -> dict[str, list[str]]:
             raise ValueError(f"the simulated systemd doesn't know {key}={value}")
     if text and "ExecStart" not in settings:
         raise ValueError("Service has no ExecStart=")
-    for command in settings.get("ExecStart", []) + settings.get("ExecReload", []):
-        if command[0] != "/" or re.sub("%%", "", command).count("%"):
-            raise ValueError(f"the simulated systemd doesn't know how to run {command!r}")
+    keys = ("ConditionPathExists", "ExecStart", "ExecReload")
+    for value in [value for key in keys for value in settings.get(key, [])]:
+        if value[0] != "/" or re.sub("%%", "", value).count("%"):
+            raise ValueError(f"the simulated systemd doesn't know what to do with {value!r}")
     return settings
 
 
