@@ -13,6 +13,7 @@ import pytest
 from tests.support import baking, packing, pythons, skips
 from tools import matrix
 
+START = pytest.StashKey[float]()
 MEMORY = 500_000_000  # bytes: several times what charms' tests write, in all processes.
 
 
@@ -40,6 +41,26 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     groups = getattr(item.config.option, "loadgroup", False)
     if groups and item.get_closest_marker("xdist_group") and "@" not in item.nodeid:
         pytest.fail("pytest-xdist ignores groups with this version of pytest", pytrace=False)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Note when a test starts to use the processor."""
+    item.stash[START] = processor_seconds()
+    return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Iterator[None]:
+    """Report what a test has used of the processor; benchmarks/tests_by_file.py reads it."""
+    result = yield
+    item.user_properties.append(("processor", f"{processor_seconds() - item.stash[START]:.2f}"))
+    return result
+
+
+def processor_seconds() -> float:
+    """Return what this process and those that it has waited for have used, in seconds."""
+    return sum(os.times()[:4])
 
 
 @pytest.hookimpl(trylast=True)
