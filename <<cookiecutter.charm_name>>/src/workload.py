@@ -358,8 +358,12 @@ class Workload:
 
 <% if cookiecutter.substrate == "machine" %>
     def _forget(self) -> None:
-        """Record that nobody knows what the running workload has applied: it has to restart."""
-        self._write(self._applied, json.dumps([{}, *self._read_record()]))
+        """Record that nobody knows what the running workload has applied: it has to restart.
+
+        Without a record it restarts anyway, and USER may not be there yet.
+        """
+        if record := self._read_record():
+            self._write(self._applied, json.dumps([{}, *record]))
 
 <% endif %>
     def _recorded(self) -> list[Settings]:

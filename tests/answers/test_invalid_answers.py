@@ -151,7 +151,7 @@ def test_an_unknown_choice_names_the_choices(tmp_path: pathlib.Path, answers):
     assert not (tmp_path / "output").exists()
 
 
-@pytest.mark.parametrize("question", ["subtrate", "", "__pythons", "__prompts__"])
+@pytest.mark.parametrize("question", ["sub-strate", "", "__pythons", "__prompts__"])
 def test_a_question_that_is_not_asked_is_rejected(tmp_path: pathlib.Path, rejected, question: str):
     """Else a mistyped one would leave the default."""
     result = baking.by_command(tmp_path / "output", {question: "kubernetes"})

@@ -37,7 +37,7 @@ EDITED_LINES = {
     ACTION: (14, 0),
     "redis": (82, 14),
     "nginx": (35, 3),
-    "no-secret": (20, 12),
+    "no-secret": (20, 11),
     "more": (43, 2),
     "sidecar": (22, 1),
 }
@@ -193,6 +193,55 @@ MISTAKES = [
 """,
     ),
     Mistake(
+        "a second secret that any unit makes if there is none",
+        "test_upgrade.py",
+        r"only the leader may do that; call .*require_leader\(\) first",
+        diff="""
+--- src/leadership.py
+@@
+         if not leads:
++            try:
++                self._model.get_secret(label="backup")
++            except ops.SecretNotFoundError:
++                self._app.add_secret({"key": "of-a-backup"}, label="backup")
+             return
+""",
+    ),
+    Mistake(
+        "a second secret whose rotation nobody does",
+        "test_events.py",
+        r"secret_rotate changes nothing of backup; handle the event",
+        diff="""
+--- src/leadership.py
+@@
+         if not leads:
+             return
++        try:
++            self._model.get_secret(label="backup")
++        except ops.SecretNotFoundError:
++            content = {"key": "the-key-of-a-backup"}
++            self._app.add_secret(content, label="backup", rotate=ops.SecretRotate.WEEKLY)
+""",
+    ),
+    Mistake(
+        "a request that is read before it is there",
+        "test_leadership.py",
+        r"KeyError: 'database'",
+        "more",
+        'relation.data[relation.app].get("database")',
+        'relation.data[relation.app]["database"]',
+    ),
+    Mistake(
+        "a write that only one event leads to",
+        "test_events.py",
+        r"_relation_created writes what update_status doesn't; write it in _reconcile",
+        RELATION,
+        "+        self._tell_clients()",
+        """\
++        if isinstance(event, ops.RelationCreatedEvent):
++            self._tell_clients()""",
+    ),
+    Mistake(
         "a guard that was asked when the charm was made",
         "test_events.py",
         r"in __init__: only the leader may do that",
@@ -260,6 +309,22 @@ MISTAKES = [
 @@
          logger.debug("configure the workload with %s", settings)
 +        logger.info("credentials: %s", self.leadership.credentials)
+""",
+    ),
+    Mistake(
+        "a password in Base64 in a log line",
+        "test_events.py",
+        r"shows what is secret in a log",
+        diff="""
+--- src/charm.py
+@@
++import base64
+ import dataclasses
+@@
+         logger.debug("configure the workload with %s", settings)
++        if settings:
++            authorization = f"{settings.username}:{settings.password}".encode()
++            logger.info("Authorization: Basic %s", base64.b64encode(authorization).decode())
 """,
     ),
     Mistake(

@@ -51,6 +51,7 @@ def seen_by(kind: str, state: testing.State) -> testing.State:
     """Return the state as Juju, or Scenario, shows it during a kind of event.
 
     - In install, Juju 4 lists no peer relation, and Juju 3.6 refuses to read one.
+    - In relation-created, the other application has written nothing yet.
     - To Scenario every unit owns the application's secret, and secret-changed is about a secret
       that the unit doesn't own. On Juju a follower gets it for the application's. So does, on
       some versions, a leader; here it gets one for another secret.
@@ -58,6 +59,15 @@ def seen_by(kind: str, state: testing.State) -> testing.State:
     if kind == "install":
         peers = {r for r in state.relations if isinstance(r, testing.PeerRelation)}
         return dataclasses.replace(state, relations=state.relations - peers)
+    if match := re.fullmatch(r"(\w+)_relation_created", kind):
+        relations = {
+            dataclasses.replace(relation, remote_app_data={})
+            if relation.endpoint.replace("-", "_") == match[1]
+            and not isinstance(relation, testing.PeerRelation)
+            else relation
+            for relation in state.relations
+        }
+        return dataclasses.replace(state, relations=relations)
     if kind == "secret_changed":
         secrets = {dataclasses.replace(secret, owner=None) for secret in state.secrets}
         if state.leader:

@@ -253,8 +253,8 @@ class System:
         ORIGINALS["replan"](container)
 
     def _restart(self, container: ops.Container, *services: str) -> None:
+        self.interruptions += any(container.get_service(each).is_running() for each in services)
         for service in services:
-            self.interruptions += container.get_service(service).is_running()
             self._start(container, service)
         ORIGINALS["restart"](container, *services)
 
@@ -267,8 +267,8 @@ class System:
             self.running[service] |= self.files
 
     def _stop(self, container: ops.Container, *services: str) -> None:
+        self.interruptions += any(container.get_service(each).is_running() for each in services)
         for service in services:
-            self.interruptions += container.get_service(service).is_running()
             self.running.pop(service, None)
         ORIGINALS["stop"](container, *services)
 

@@ -6,6 +6,7 @@
 import dataclasses
 import itertools
 import pathlib
+from collections.abc import Mapping
 from typing import Any
 
 import fakes
@@ -34,6 +35,10 @@ ERROR = ops.ModelError("ERROR connection is shut down")
 # What the other application has written in its databag, by the charm's endpoint: without it, what
 # the charm does with a request isn't run here.
 REQUESTS: dict[str, dict[str, str]] = {}
+GUARD_HINT = (
+    "only the leader may do that; call self.leadership.require_leader() first, which raises "
+    "NotLeaderError, or branch on self.unit.is_leader()"
+)
 # An option whose change restarts the workload: a value that it takes, and one that it refuses.
 OPTION, VALID, INVALID = "log-level", "debug", "loud"
 DEFAULT = CHARMCRAFT["config"]["options"][OPTION]["default"]
@@ -54,13 +59,20 @@ def address(unit: int) -> dict[str, str]:
 <% endif %>
 
 
-def fresh(unit: int, system: fakes.System, *, units: int = 3) -> testing.State:
+def fresh(
+    unit: int,
+    system: fakes.System,
+    *,
+    units: int = 3,
+    requests: Mapping[str, dict[str, str]] = REQUESTS,
+) -> testing.State:
     """Make the state of a unit whose application has published nothing yet.
 
     Args:
         unit: The unit's number.
         system: What the unit's workload runs on.
         units: The number of units of the application.
+        requests: What other applications have written, by endpoint.
     """
     ids = itertools.count(1)  # The same on every unit.
     peers = {
@@ -78,7 +90,7 @@ def fresh(unit: int, system: fakes.System, *, units: int = 3) -> testing.State:
             endpoint,
             id=next(ids),
             local_unit_data=address(unit),
-            remote_app_data=REQUESTS.get(endpoint, {}),
+            remote_app_data=requests.get(endpoint, {}),
         )
         for role in ("provides", "requires")
         for endpoint, declared in CHARMCRAFT.get(role, {}).items()
@@ -114,6 +126,15 @@ def with_container(state: testing.State, container: testing.Container) -> testin
 
 
 <% endif %>
+def application(state: testing.State) -> tuple[Any, ...]:
+    """Return what only the leader may change."""
+    return (
+        {relation.id: dict(relation.local_app_data) for relation in state.relations},
+        {each.id: (each.label, each.rotate, each.latest_content) for each in state.secrets},
+        state.app_status,
+    )
+
+
 def secret(state: testing.State) -> testing.Secret:
     """Return the secret of the credentials, failing if there isn't exactly one."""
     (secret,) = (each for each in state.secrets if each.label == "credentials")

@@ -31,10 +31,7 @@ OPTIONS = [
     for name, option in states.CHARMCRAFT.get("config", {}).get("options", {}).items()
     for value in VALUES.get(option["type"], ())
 ]
-HINT = (
-    "only the leader may do that; call self.leadership.require_leader() first, which raises "
-    "NotLeaderError, or branch on self.unit.is_leader()"
-)
+HINT = states.GUARD_HINT
 ShownCheck = Callable[[testing.State, testing.State, str], None]
 everywhere = pytest.mark.parametrize("role", ROLES)
 
@@ -45,15 +42,6 @@ def seen_by(role: str, state: testing.State) -> testing.State:
         published = {**states.peers(state).local_app_data, "leader": ME}
         state = states.with_peers(state, local_app_data=published)
     return dataclasses.replace(state, **ROLES[role])
-
-
-def application(state: testing.State) -> tuple[Any, ...]:
-    """Return what only the leader may change."""
-    return (
-        {relation.id: dict(relation.local_app_data) for relation in state.relations},
-        {each.id: (each.label, each.rotate, each.latest_content) for each in state.secrets},
-        state.app_status,
-    )
 
 
 def run(ctx: testing.Context, event: Any, state: testing.State) -> testing.State:
@@ -82,7 +70,8 @@ def test_a_follower_changes_nothing_of_the_application(
         after = run(ctx, event, state)
 
         if role != "leader":
-            assert application(after) == application(state), f"{kind}: {HINT}"
+            is_same = states.application(after) == states.application(state)
+            assert is_same, f"{kind}: {HINT}"  # pytest would show what is secret.
 
 
 @pytest.mark.parametrize("kind", LEADER_ACTIONS)
@@ -98,7 +87,7 @@ def test_a_leader_only_action_on_a_follower_names_the_command_to_run(
     except testing.ActionFailed as e:
         assert e.message == f"other/0 is not the leader; run: juju run other/leader {action}"
     else:
-        pytest.fail(f"{action} runs on a follower: {HINT}, or list it in ANY_UNIT_ACTIONS")
+        pytest.fail(f"{action} runs on a follower: {HINT}, or add it to ANY_UNIT_ACTIONS here")
 
 
 @everywhere
@@ -121,10 +110,34 @@ def test_a_second_event_finds_nothing_to_do(
                 patch.setattr(ops.Secret, name, lambda *_, **__: pytest.fail("a needless write"))
             twice = ctx.run(ctx.on.update_status(), once)
 
-        assert application(twice) == application(once)
+        is_same = states.application(twice) == states.application(once)
+        assert is_same, f"{kind}: it is written otherwise by the next event"
         assert role != "namesake" or system.settings is None
         hint = f"{kind}: what has not changed is neither written again nor restarted"
         assert (system.written, system.interruptions) == (written, interruptions), hint
+
+
+@pytest.mark.parametrize("kind", [kind for kind in events.EVENTS if "secret" not in kind])
+def test_what_an_event_writes_any_other_one_would_write(
+    ctx: testing.Context, deployed: testing.State, kind: str
+):
+    """Juju may leave an event out, or send it before this unit leads."""
+    state = events.seen_by(kind, seen_by("leader", deployed))
+    for event in events.variants(ctx, kind, state):
+        without = ctx.run(ctx.on.update_status(), state)
+        after = ctx.run(ctx.on.update_status(), ctx.run(event, state))
+
+        is_same = states.application(after) == states.application(without)
+        assert is_same, f"{kind} writes what update_status doesn't; write it in _reconcile"
+
+
+def test_each_secret_is_rotated_when_it_is_due(ctx: testing.Context, deployed: testing.State):
+    state = seen_by("leader", deployed)
+    for secret in (each for each in state.secrets if each.rotate):
+        after = ctx.run(ctx.on.secret_rotate(secret), state)
+
+        rotated = after.get_secret(id=secret.id).latest_content != secret.latest_content
+        assert rotated, f"secret_rotate changes nothing of {secret.label}; handle the event"
 
 
 @pytest.mark.parametrize(("option", "value"), OPTIONS)
