@@ -25,7 +25,7 @@ PYTHONS = cast("dict[str, str]", CONTEXT["_pythons"])
 # Juju's snap channels that a harness's integration tests run on.
 JUJU_CHANNELS = cast("dict[str, list[str]]", CONTEXT["_juju_channels"])
 # By reason, the choices that don't work together.
-INCOMPATIBLE = cast("dict[str, dict[str, str]]", CONTEXT["_incompatible"])
+INCOMPATIBLE = answer_rules.INCOMPATIBLE
 # Choices that change what the charm does or how it is tested; each combination runs its own tox.
 FUNCTIONAL = ("substrate", "base", "integration_tests")
 
