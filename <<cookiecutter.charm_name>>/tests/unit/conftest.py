@@ -54,12 +54,6 @@ def _is_ours(event: str, path: Any, descriptor: Any) -> bool:
     return f"{path}/".startswith((cast(str, _folder), f"{os.devnull}/")) or "__pycache__" in path
 
 
-def _forms(value: str) -> list[str]:
-    """Return a value, and the parts of its Base64 that don't depend on what is beside it."""
-    encoded = [base64.b64encode(b" " * start + value.encode()).decode() for start in range(3)]
-    return [value, encoded[0][:-4], *(each[4:-4] for each in encoded[1:])]
-
-
 sys.addaudithook(_forbid)
 
 
@@ -154,3 +148,9 @@ def assert_nothing_secret_is_shown(
                 assert path.stat().st_mode & 0o077 == 0, f"others may read {path.name}"
 
     return check
+
+
+def _forms(value: str) -> list[str]:
+    """Return a value, and the parts of its Base64 that don't depend on what is beside it."""
+    encoded = [base64.b64encode(b" " * start + value.encode()).decode() for start in range(3)]
+    return [value, encoded[0][:-4], *(each[4:-4] for each in encoded[1:])]
