@@ -489,18 +489,21 @@ def test_a_changed_unit_file_restarts_the_service(
 
 
 @pytest.mark.parametrize("steps", range(5))
-def test_an_upgrade_that_is_cut_short_restarts_the_service(
+@pytest.mark.parametrize("error", [fakes.Killed(), OSError("it failed")], ids=repr)
+def test_an_upgrade_that_does_not_get_through_restarts_the_service(
     ctx: testing.Context,
     system: fakes.System,
     deployed: testing.State,
     monkeypatch: pytest.MonkeyPatch,
     steps: int,
+    error: BaseException,
 ):
     state = ctx.run(ctx.on.start(), deployed)
     monkeypatch.setattr(workload, "UNIT", workload.UNIT + "# new\n")
-    system.steps_left = steps
-    with pytest.raises(fakes.Killed):
+    system.steps_left, system.error = steps, error
+    with contextlib.suppress(fakes.Killed):
         ctx.run(ctx.on.upgrade_charm(), state)
+    assert system.steps_left < 0
 
     ctx.run(ctx.on.update_status(), state)
 
