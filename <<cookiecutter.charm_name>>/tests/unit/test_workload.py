@@ -534,15 +534,17 @@ def test_an_upgrade_under_a_bad_option_keeps_the_last_good_one(
     assert (settings["leader"], settings[SETTING]) == (f"{states.APP}/0", states.VALID)
 
 
+@pytest.mark.parametrize("text", ["null", "1"])
 def test_an_upgrade_survives_a_corrupt_record(
     ctx: testing.Context,
     system: fakes.System,
     deployed: testing.State,
     monkeypatch: pytest.MonkeyPatch,
+    text: str,
 ):
     state = ctx.run(ctx.on.start(), deployed)
     (record,) = system.root.rglob("applied.json")
-    record.write_text("null")
+    record.write_text(text)
     monkeypatch.setattr(workload, "UNIT", workload.UNIT + "# new\n")
 
     state = ctx.run(ctx.on.upgrade_charm(), state)
