@@ -15,8 +15,7 @@ while it runs.
 
 Leadership doesn't fence the workload: one whose unit's agent is gone goes on with its last
 settings, perhaps as the leader. Only its own quorum, minimum of replicas, lease or term keeps two
-from leading at once. ``Settings.planned_units`` can size that; while it changes, units differ in
-it.
+from leading at once. ``Settings.planned_units`` can size that; units differ in it as it changes.
 """
 
 import dataclasses
