@@ -125,10 +125,11 @@ def propose_name(name: str) -> str:
 
 def unknown_problem(questions: Iterable[str]) -> str | None:
     """Return which of these is no question, or None."""
-    for unknown in (each for each in questions if each not in QUESTIONS):
-        asked = ", ".join(key for key in QUESTIONS if not key.startswith("_"))
-        return f"{show(unknown)} is no question of this template; choose one of: {asked}"
-    return None
+    unknown = [each for each in questions if each not in QUESTIONS]
+    if not unknown:
+        return None
+    asked = ", ".join(key for key in QUESTIONS if not key.startswith("_"))
+    return f"{show(unknown[0])} is no question of this template; choose one of: {asked}"
 
 
 def columns(character: str) -> int:

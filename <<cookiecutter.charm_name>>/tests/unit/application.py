@@ -111,7 +111,8 @@ class Application:
         before = events.seen_by(kind, state)
         with unit.system.patched():
             after = unit.ctx.run(events.variants(unit.ctx, kind, before)[0], before)
-        hidden = state.relations - before.relations
+        ids = {relation.id for relation in before.relations}
+        hidden = {relation for relation in state.relations if relation.id not in ids}
         unit.state = dataclasses.replace(after, relations=after.relations | hidden)
         databags = {relation.id: relation.local_unit_data for relation in state.relations}
         for relation in after.relations:

@@ -59,15 +59,10 @@ def seen_by(kind: str, state: testing.State) -> testing.State:
     if kind == "install":
         peers = {r for r in state.relations if isinstance(r, testing.PeerRelation)}
         return dataclasses.replace(state, relations=state.relations - peers)
-    if match := re.fullmatch(r"(\w+)_relation_created", kind):
-        relations = {
-            dataclasses.replace(relation, remote_app_data={})
-            if relation.endpoint.replace("-", "_") == match[1]
-            and not isinstance(relation, testing.PeerRelation)
-            else relation
-            for relation in state.relations
-        }
-        return dataclasses.replace(state, relations=relations)
+    others = {r for r in state.relations if not isinstance(r, testing.PeerRelation)}
+    if new := {r for r in others if f"{r.endpoint.replace('-', '_')}_relation_created" == kind}:
+        silent = {dataclasses.replace(relation, remote_app_data={}) for relation in new}
+        return dataclasses.replace(state, relations=state.relations - new | silent)
     if kind == "secret_changed":
         secrets = {dataclasses.replace(secret, owner=None) for secret in state.secrets}
         if state.leader:

@@ -281,9 +281,9 @@ class System:
     def rewound(self) -> Iterator[None]:
         """Undo afterwards all that happens to the system meanwhile, but for new folders."""
         before = copy.deepcopy(vars(self))
-        kept = [(path, path.stat().st_mode, path.read_bytes()) for path in self._paths]
+        kept = [(path, path.stat().st_mode, path.read_bytes()) for path in self.paths]
         yield
-        for path in self._paths:
+        for path in self.paths:
             path.unlink()
         for path, mode, content in kept:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -318,7 +318,8 @@ class System:
 <% endif %>
 
     @property
-    def _paths(self) -> list[pathlib.Path]:
+    def paths(self) -> list[pathlib.Path]:
+        """The path of each file."""
         return [path for path in sorted(self.root.rglob("*")) if path.is_file()]
 
     @property
@@ -326,13 +327,13 @@ class System:
         """The text of each file, by its path from the root."""
         return {
             path.relative_to(self.root).as_posix(): path.read_text(errors="replace")
-            for path in self._paths
+            for path in self.paths
         }
 
     @property
     def written(self) -> dict[str, int]:
         """When each file was last written, in nanoseconds since the epoch."""
-        return {str(path): path.stat().st_mtime_ns for path in self._paths}
+        return {str(path): path.stat().st_mtime_ns for path in self.paths}
 
     @property
     def read(self) -> dict[str, str] | None:

@@ -22,6 +22,11 @@ def leading(deployed: testing.State) -> testing.State:
     return dataclasses.replace(deployed, leader=True)
 
 
+def fingerprint(ctx: testing.Context) -> str:
+    """Return what the last action has shown of the credentials."""
+    return (ctx.action_results or {})["credentials-fingerprint"]
+
+
 def test_each_secret_gets_a_password_of_its_own(ctx: testing.Context, fresh: testing.State):
     state = dataclasses.replace(fresh, leader=True)
     passwords = [
@@ -252,17 +257,17 @@ def test_the_action_without_credentials_says_so(
 def test_the_fingerprint_tells_credentials_apart(
     ctx: testing.Context, deployed: testing.State, key: str
 ):
-    def fingerprint(state: testing.State) -> str:
+    def shown(state: testing.State) -> str:
         ctx.run(ctx.on.action("show-leadership"), state)
-        return (ctx.action_results or {})["credentials-fingerprint"]
+        return fingerprint(ctx)
 
     rotated = ctx.run(ctx.on.update_status(), states.rotate(deployed, key))
 
-    one, other = fingerprint(deployed), fingerprint(rotated)
+    one, other = shown(deployed), shown(rotated)
     assert one != other
     assert len(one) == len(other) == 12
-    assert fingerprint(dataclasses.replace(deployed, leader=True)) == one
-    assert fingerprint(dataclasses.replace(deployed, secrets=set())) == ""
+    assert shown(dataclasses.replace(deployed, leader=True)) == one
+    assert shown(dataclasses.replace(deployed, secrets=set())) == ""
 
 
 def test_show_leadership_tracks_no_newer_credentials(
@@ -270,11 +275,11 @@ def test_show_leadership_tracks_no_newer_credentials(
 ):
     """A unit moves on to a newer revision when it reconciles."""
     ctx.run(ctx.on.action("show-leadership"), deployed)
-    before = (ctx.action_results or {})["credentials-fingerprint"]
+    before = fingerprint(ctx)
 
     state = ctx.run(ctx.on.action("show-leadership"), states.rotate(deployed))
 
-    assert (ctx.action_results or {})["credentials-fingerprint"] == before
+    assert fingerprint(ctx) == before
     assert states.secret(state).tracked_content == states.credentials(deployed)
     assert system.files == {}
 

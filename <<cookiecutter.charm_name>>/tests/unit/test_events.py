@@ -123,8 +123,8 @@ def test_what_an_event_writes_any_other_one_would_write(
 ):
     """Juju may leave an event out, or send it before this unit leads."""
     state = events.seen_by(kind, seen_by("leader", deployed))
+    without = ctx.run(ctx.on.update_status(), state)
     for event in events.variants(ctx, kind, state):
-        without = ctx.run(ctx.on.update_status(), state)
         after = ctx.run(ctx.on.update_status(), ctx.run(event, state))
 
         is_same = states.application(after) == states.application(without)
